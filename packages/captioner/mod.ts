@@ -1,0 +1,6 @@
+/**
+ * Captions of slices and frozen 2D encoders.
+ *
+ * @module
+ */
+export * from "./contract.ts";

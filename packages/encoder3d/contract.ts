@@ -1,0 +1,33 @@
+import type * as tf from "@tensorflow/tfjs-core";
+import type { Parameters } from "@med3d/nn";
+
+/** What "any 3D network" must offer to be pretrained. A user's own class satisfies it without inheriting from anything. */
+export interface Encoder3D {
+  /** Channels of each level, finest first. */
+  readonly channels: readonly number[];
+  /** Input voxels per cell of each level, `[depth, height, width]`, finest first. */
+  readonly strides: readonly (readonly [number, number, number])[];
+  /** Trainable parameters, in a fixed order. */
+  readonly parameters: Parameters;
+  /**
+   * Computes the feature pyramid, finest first.
+   *
+   * @param volume `[batch, depth, height, width, channels]` float32; stays the caller's.
+   * @param training Whether dropout and drop path act. Default false.
+   * @returns One `[batch, d, h, w, channels[level]]` tensor per level; the caller disposes. Gradients flow.
+   */
+  encode(volume: tf.Tensor5D, training?: boolean): tf.Tensor5D[];
+}
+
+/** Turns a feature pyramid into a dense map on the input's grid. */
+export interface Decoder3D {
+  /** Trainable parameters, in a fixed order. */
+  readonly parameters: Parameters;
+  /**
+   * Computes `[batch, depth, height, width, outChannels]` from a pyramid, finest level first.
+   *
+   * @param features What {@linkcode Encoder3D.encode} returned; stays the caller's. Gradients flow.
+   * @param training Whether dropout acts. Default false.
+   */
+  decode(features: readonly tf.Tensor5D[], training?: boolean): tf.Tensor5D;
+}

@@ -1,0 +1,6 @@
+/**
+ * 3D encoders and decoders.
+ *
+ * @module
+ */
+export * from "./contract.ts";

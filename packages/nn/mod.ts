@@ -1,0 +1,6 @@
+/**
+ * Modules, layers and named parameters on TensorFlow.js.
+ *
+ * @module
+ */
+export * from "./parameters.ts";

@@ -1,0 +1,6 @@
+/**
+ * Optimal transport solvers and alignment losses.
+ *
+ * @module
+ */
+export * from "./contract.ts";

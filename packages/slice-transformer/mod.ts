@@ -1,0 +1,6 @@
+/**
+ * @med3d/slice-transformer
+ *
+ * @module
+ */
+export {};

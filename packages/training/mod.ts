@@ -1,0 +1,6 @@
+/**
+ * @med3d/training
+ *
+ * @module
+ */
+export {};

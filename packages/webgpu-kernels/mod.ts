@@ -1,0 +1,6 @@
+/**
+ * Fast, right 3D kernels for TensorFlow.js on WebGPU, and the choice of backend.
+ *
+ * @module
+ */
+export * from "./backend.ts";
