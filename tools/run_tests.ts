@@ -1,0 +1,44 @@
+/**
+ * Runs every test and doc example, then prints one plain line with the real counts, e.g. `12 passed, 0 failed, 3 skipped`.
+ * Arguments are passed on to `deno test`. Exits with `deno test`'s own code.
+ */
+import { readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+/** Counts of a test run. */
+export interface Counts {
+  readonly passed: number;
+  readonly failed: number;
+  readonly skipped: number;
+}
+
+/** Reads the counts from a JUnit report. */
+export function countsOf(junit: string): Counts {
+  const cases = junit.match(/<testcase\b[\s\S]*?(?:\/>|<\/testcase>)/g) ?? [];
+  const failed = cases.filter((text) => /<(failure|error)\b/.test(text)).length;
+  const skipped = cases.filter((text) => /<skipped\b/.test(text)).length;
+  return { passed: cases.length - failed - skipped, failed, skipped };
+}
+
+if (import.meta.main) {
+  const report = join(tmpdir(), `med3d-junit-${crypto.randomUUID()}.xml`);
+  const adapter = await navigator.gpu?.requestAdapter();
+  console.log(
+    adapter
+      ? `WebGPU: ${adapter.info.description || adapter.info.vendor}`
+      : "WebGPU: NO ADAPTER. Its tests are skipped. On Debian: apt-get install mesa-vulkan-drivers libvulkan1",
+  );
+  const { code } = await new Deno.Command(Deno.execPath(), {
+    args: ["test", "-A", "--doc", `--junit-path=${report}`, ...Deno.args],
+    stdout: "inherit",
+    stderr: "inherit",
+  }).output();
+  const junit = await readFile(report, "utf8").catch(() => "");
+  await rm(report, { force: true });
+  const { passed, failed, skipped } = countsOf(junit);
+  // A module that does not type-check or load runs no test: that is a failure too.
+  const counted = code !== 0 && failed === 0 ? 1 : failed;
+  console.log(`${passed} passed, ${counted} failed${skipped > 0 ? `, ${skipped} skipped` : ""}`);
+  Deno.exit(code);
+}
