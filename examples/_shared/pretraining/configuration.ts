@@ -1,0 +1,119 @@
+import { closest, distance } from "fastest-levenshtein";
+import { readFile } from "node:fs/promises";
+import { z } from "zod";
+
+/** The presets of the method, by how they train. See ARCHITECTURE.md and each field of {@linkcode PRESETS}. */
+export const PRESET_NAMES = ["released", "intended", "robust"] as const;
+
+const positiveInteger = z.int().positive();
+const fraction = z.number().gt(0).lt(1);
+
+/** Shape of a pretraining configuration: every key, its bounds and its default. */
+export const configurationSchema = z.strictObject({
+  data: z.string().min(1).nullable().default(null)
+    .describe("folder of .nii/.nii.gz, or of a Decathlon or nnU-Net dataset.json; null makes phantoms"),
+  out: z.string().min(1).default("runs/pretrain").describe("folder of the run"),
+  preset: z.enum(PRESET_NAMES).default("robust").describe("how the loss and PSAT are set up"),
+  encoder: z.string().min(1).default("residual-unet").describe("3D encoder by registry name"),
+  features: z.array(positiveInteger).min(2).max(8).nullable().default(null)
+    .describe("channels of each encoder level, finest first; null picks by backend"),
+  patch: z.array(positiveInteger).length(3).nullable().default(null)
+    .describe("voxels [depth, height, width] that a whole scan is resized to; null picks by backend"),
+  steps: positiveInteger.nullable().default(null).describe("optimiser steps; null picks by backend"),
+  epochs: z.number().positive().nullable().default(null).describe("passes over the training scans, in place of steps"),
+  batch: positiveInteger.default(4).describe("scans per step"),
+  slicesPerVolume: positiveInteger.min(3).default(24).describe("captioned slices per scan, over the three planes"),
+  questionsPerVolume: positiveInteger.default(6).describe("slices asked for per scan and step"),
+  phantoms: positiveInteger.min(4).default(48).describe("phantom scans, a quarter of them held out"),
+  heldOutFraction: fraction.default(0.2).describe("share of subjects held out where the data has no split"),
+  learningRate: z.number().positive().default(2e-3).describe("peak learning rate of AdamW"),
+  weightDecay: z.number().nonnegative().default(1e-5).describe("decoupled weight decay"),
+  warmUpFraction: z.number().min(0).lt(1).default(0.05).describe("share of the steps in which the rate rises"),
+  maxGradientNorm: z.number().positive().default(1).describe("gradients are scaled down to this global norm"),
+  imageWeight: z.number().nonnegative().default(1).describe("weight of aligning with the slices"),
+  textWeight: z.number().nonnegative().default(1).describe("weight of aligning with the captions"),
+  reconstructionWeight: z.number().nonnegative().default(1).describe("weight of the reconstruction"),
+  aligner: z.string().min(1).nullable().default(null).describe(
+    "alignment loss by registry name; null takes the preset's",
+  ),
+  captionNoise: z.number().min(0).max(1).default(0).describe("share of training captions shuffled, for stress tests"),
+  augment: z.boolean().default(true).describe("vary pose and intensity of training scans"),
+  embeddingWidth: positiveInteger.default(64).describe("width of the space that scans, slices and captions share"),
+  psatWidth: positiveInteger.default(64).describe("width of PSAT"),
+  psatQueries: positiveInteger.default(8).describe("learnable queries of PSAT"),
+  psatLayers: positiveInteger.default(2).describe("decoder layers of PSAT"),
+  psatHeads: positiveInteger.default(4).describe("attention heads of PSAT"),
+  checkpointEvery: positiveInteger.default(50).describe("steps between checkpoints"),
+  keepCheckpoints: positiveInteger.default(3).describe("newest checkpoints kept beside the best"),
+  memoryMiB: positiveInteger.default(4096).describe("memory for prepared scans, in MiB"),
+  seed: z.int().nonnegative().default(0).describe("seed of everything random"),
+  backend: z.enum(["auto", "webgpu", "cpu"]).default("auto").describe("what to compute on"),
+  strict: z.boolean().default(false).describe("stop at the first unusable scan"),
+});
+
+/** A configuration whose automatic choices may still be open. */
+export type PretrainingConfiguration = z.infer<typeof configurationSchema>;
+
+/** Keys of the configuration, in the order of `--help`. */
+export const CONFIGURATION_KEYS = Object.keys(configurationSchema.shape) as (keyof PretrainingConfiguration)[];
+
+/** A mistake in how the program was called: exit code 2. */
+export class UsageError extends Error {
+  override readonly name = "UsageError";
+}
+
+/** Names the candidate nearest to a mistyped name, or nothing when none is near. */
+export function nearestName(name: string, candidates: readonly string[]): string {
+  const nearest = closest(name, candidates as string[]);
+  return distance(name, nearest) <= Math.max(2, name.length / 2) ? ` Did you mean "${nearest}"?` : "";
+}
+
+/**
+ * Checks a configuration and fills in its defaults.
+ *
+ * @param values Keys and values, as parsed from JSON or from flags.
+ * @param origin Where they come from, for the error message.
+ * @throws UsageError naming the key, the value and what is expected; for an unknown key the nearest known one.
+ */
+export function parseConfiguration(values: unknown, origin: string): PretrainingConfiguration {
+  const parsed = configurationSchema.safeParse(values);
+  if (parsed.success) return parsed.data;
+  const issue = parsed.error.issues[0]!;
+  if (issue.code === "unrecognized_keys") {
+    const key = issue.keys[0]!;
+    throw new UsageError(
+      `Cannot read ${origin}: unknown key "${key}".${nearestName(key, CONFIGURATION_KEYS)} Known keys: ${
+        CONFIGURATION_KEYS.join(", ")
+      }.`,
+    );
+  }
+  const key = issue.path.join(".");
+  const value = issue.path.reduce<unknown>((at, part) => (at as Record<PropertyKey, unknown>)?.[part], values);
+  const named = typeof value === "string" && issue.code === "invalid_value"
+    ? nearestName(value, issue.values.map(String))
+    : "";
+  throw new UsageError(`Cannot read ${origin}: "${key}" is ${JSON.stringify(value)}: ${issue.message}.${named}`);
+}
+
+/**
+ * Reads a JSON configuration file.
+ *
+ * @throws UsageError when the file cannot be read, is no JSON or is no object.
+ */
+export async function readConfigurationFile(path: string): Promise<Record<string, unknown>> {
+  let text: string;
+  try {
+    text = await readFile(path, "utf8");
+  } catch (error) {
+    throw new UsageError(`Cannot read configuration ${path}: ${(error as Error).message}.`, { cause: error });
+  }
+  try {
+    const value: unknown = JSON.parse(text);
+    if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as Record<string, unknown>;
+  } catch (error) {
+    throw new UsageError(`Cannot read configuration ${path}: it is not JSON: ${(error as Error).message}.`, {
+      cause: error,
+    });
+  }
+  throw new UsageError(`Cannot read configuration ${path}: expected a JSON object of keys and values.`);
+}
