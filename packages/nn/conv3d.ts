@@ -1,0 +1,121 @@
+import * as tf from "@tensorflow/tfjs-core";
+import type { Random } from "random";
+import { checkPositiveInteger, checkVolume } from "./_check.ts";
+import { toTriple, type Triple, type TripleLike } from "./_triple.ts";
+import { kaimingUniform, uniform } from "./initialisers.ts";
+import { CONV3D_LAYOUT } from "./layout.ts";
+import { createParameter, type Module, type Parameters } from "./parameters.ts";
+
+/** Options of {@linkcode Conv3d}. */
+export interface Conv3dOptions {
+  /** Cells of the kernel along depth, height and width; a number stands for all three. */
+  readonly kernelSize: TripleLike;
+  /** Steps of the kernel. Default 1. */
+  readonly stride?: TripleLike;
+  /** Zeros added before and after each axis, as in PyTorch. Default `⌊kernelSize / 2⌋`. */
+  readonly padding?: TripleLike;
+  /** Whether a bias is added. Default true. */
+  readonly bias?: boolean;
+  /** Source of the initial values: U(−1/√fanIn, 1/√fanIn) for kernel and bias, as PyTorch; fanIn = in·kd·kh·kw. */
+  readonly random: Random;
+}
+
+/**
+ * 3D convolution with PyTorch's arithmetic: symmetric zero padding, output size `⌊(n + 2p − k) / s⌋ + 1`. Dilation and groups are not
+ * offered. Parameters `weight` and `bias`; the weight is `[kd, kh, kw, in, out]` in memory and `[out, in, kd, kh, kw]` on disk.
+ */
+export class Conv3d implements Module {
+  /** Channels of the input. */
+  readonly inChannels: number;
+  /** Channels of the output. */
+  readonly outChannels: number;
+  /** Cells of the kernel, `[depth, height, width]`. */
+  readonly kernelSize: Triple;
+  /** Steps of the kernel, `[depth, height, width]`. */
+  readonly stride: Triple;
+  /** Zeros on either side, `[depth, height, width]`. */
+  readonly padding: Triple;
+  /** `weight`, then `bias` where there is one. */
+  readonly parameters: Parameters;
+  readonly #weight: tf.Variable;
+  readonly #bias: tf.Variable | undefined;
+
+  /**
+   * Makes the layer.
+   *
+   * @throws RangeError when a number of channels, kernel size, stride or padding is not an integer of the right sign.
+   */
+  constructor(inChannels: number, outChannels: number, options: Conv3dOptions) {
+    const action = "make a Conv3d";
+    checkPositiveInteger(action, "the number of input channels", inChannels);
+    checkPositiveInteger(action, "the number of output channels", outChannels);
+    const { bias = true, random } = options;
+    this.inChannels = inChannels;
+    this.outChannels = outChannels;
+    this.kernelSize = toTriple(action, "kernelSize", options.kernelSize, 1);
+    this.stride = toTriple(action, "stride", options.stride ?? 1, 1);
+    const [kd, kh, kw] = this.kernelSize;
+    this.padding = toTriple(action, "padding", options.padding ?? [kd >> 1, kh >> 1, kw >> 1], 0);
+    const fanIn = inChannels * kd * kh * kw;
+    this.#weight = createParameter(
+      kaimingUniform(fanIn * outChannels, { fanIn, random }),
+      [kd, kh, kw, inChannels, outChannels],
+      CONV3D_LAYOUT,
+    );
+    const parameters = new Map([["weight", this.#weight]]);
+    if (bias) {
+      this.#bias = createParameter(uniform(outChannels, { bound: 1 / Math.sqrt(fanIn), random }), [outChannels]);
+      parameters.set("bias", this.#bias);
+    }
+    this.parameters = parameters;
+  }
+
+  /** Size of the output grid for an input grid, both `[depth, height, width]`. */
+  outputSize(inputSize: Triple): Triple {
+    const size = (axis: 0 | 1 | 2): number =>
+      Math.floor((inputSize[axis] + 2 * this.padding[axis] - this.kernelSize[axis]) / this.stride[axis]) + 1;
+    return [size(0), size(1), size(2)];
+  }
+
+  /**
+   * Convolves a batch of volumes.
+   *
+   * @param x `[batch, depth, height, width, in]` float32; stays the caller's.
+   * @returns `[batch, d, h, w, out]`; the caller disposes. Gradients flow to input and parameters.
+   * @throws RangeError when the input has another rank or number of channels, or is smaller than the kernel.
+   */
+  apply(x: tf.Tensor5D): tf.Tensor5D {
+    checkVolume("apply a Conv3d", x.shape, this.inChannels);
+    const inputSize: Triple = [x.shape[1], x.shape[2], x.shape[3]];
+    const outputSize = this.outputSize(inputSize);
+    if (outputSize.some((n) => n < 1)) {
+      throw new RangeError(
+        `Cannot apply a Conv3d: the volume is smaller than the kernel: got [${inputSize}] voxels, expected at least ` +
+          `[${this.kernelSize.map((k, axis) => k - 2 * (this.padding[axis] ?? 0))}].`,
+      );
+    }
+    return tf.tidy(() => {
+      const same = [0, 1, 2].every((axis) => this.#isTensorFlowSame(axis as 0 | 1 | 2, inputSize, outputSize));
+      const source = same ? x : this.#pad(x, inputSize, outputSize);
+      const convolved = tf.conv3d(source, this.#weight as tf.Tensor5D, [...this.stride], same ? "same" : "valid");
+      return this.#bias ? tf.add(convolved, this.#bias) : convolved;
+    });
+  }
+
+  /** Whether TensorFlow's "same" rule, which pads the smaller half in front, puts the windows where PyTorch does. */
+  #isTensorFlowSame(axis: 0 | 1 | 2, inputSize: Triple, outputSize: Triple): boolean {
+    const [n, k, s, p] = [inputSize[axis], this.kernelSize[axis], this.stride[axis], this.padding[axis]];
+    const out = Math.ceil(n / s);
+    return out === outputSize[axis] && Math.floor(((out - 1) * s + k - n) / 2) === p;
+  }
+
+  /** Adds the zeros that the windows reach: all in front, behind only as many as are read. */
+  #pad(x: tf.Tensor5D, inputSize: Triple, outputSize: Triple): tf.Tensor5D {
+    const around = ([0, 1, 2] as const).map((axis): [number, number] => {
+      const reach = (outputSize[axis] - 1) * this.stride[axis] + this.kernelSize[axis];
+      return [this.padding[axis], Math.max(0, reach - inputSize[axis] - this.padding[axis])];
+    });
+    if (around.every(([front, back]) => front === 0 && back === 0)) return x;
+    return tf.pad(x, [[0, 0], ...around, [0, 0]]);
+  }
+}

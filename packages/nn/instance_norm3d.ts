@@ -1,0 +1,77 @@
+import * as tf from "@tensorflow/tfjs-core";
+import { checkPositiveInteger, checkVolume } from "./_check.ts";
+import { createParameter, type Module, type Parameters } from "./parameters.ts";
+
+/** Options of {@linkcode InstanceNorm3d} and {@linkcode LayerNorm}. */
+export interface NormOptions {
+  /** Added to the variance. Default 1e-5, as PyTorch. */
+  readonly epsilon?: number;
+  /** Whether a learned scale and shift follow. Default true. */
+  readonly affine?: boolean;
+}
+
+/**
+ * Normalises every channel of every volume over its voxels, then scales and shifts it by channel. As `torch.nn.InstanceNorm3d` with
+ * `affine=True`: biased variance, no running statistics. Parameters `weight` (ones) and `bias` (zeros), `[channels]`.
+ */
+export class InstanceNorm3d implements Module {
+  /** Channels of input and output. */
+  readonly channels: number;
+  /** `weight`, then `bias`; none without the affine part. */
+  readonly parameters: Parameters;
+  readonly #epsilon: number;
+
+  /**
+   * Makes the layer.
+   *
+   * @throws RangeError when the number of channels is not a positive integer, or epsilon not positive.
+   */
+  constructor(channels: number, options: NormOptions = {}) {
+    const { epsilon = 1e-5, affine = true } = options;
+    checkPositiveInteger("make an InstanceNorm3d", "the number of channels", channels);
+    this.channels = channels;
+    this.#epsilon = checkEpsilon("make an InstanceNorm3d", epsilon);
+    this.parameters = affine ? createScaleAndShift(channels) : new Map();
+  }
+
+  /**
+   * Normalises a batch of volumes.
+   *
+   * @param x `[batch, depth, height, width, channels]` float32; stays the caller's.
+   * @returns Same shape; the caller disposes. Gradients flow to input and parameters.
+   * @throws RangeError when the input has another rank or number of channels.
+   */
+  apply(x: tf.Tensor5D): tf.Tensor5D {
+    checkVolume("apply an InstanceNorm3d", x.shape, this.channels);
+    return tf.tidy(() => {
+      const voxels = tf.reshape(x, [x.shape[0], -1, this.channels]);
+      return tf.reshape(normalise(voxels, 1, this.#epsilon, this.parameters), x.shape);
+    });
+  }
+}
+
+/** Makes `weight` (ones) and `bias` (zeros). */
+export function createScaleAndShift(width: number): Parameters {
+  return new Map([
+    ["weight", createParameter(new Float32Array(width).fill(1), [width])],
+    ["bias", createParameter(new Float32Array(width), [width])],
+  ]);
+}
+
+/** Brings mean to 0 and biased variance to 1 along an axis, then scales and shifts the last axis. Call inside a tidy. */
+export function normalise(x: tf.Tensor, axis: number, epsilon: number, parameters: Parameters): tf.Tensor {
+  const centred = tf.sub(x, tf.mean(x, axis, true));
+  const variance = tf.mean(tf.square(centred), axis, true);
+  const normalised = tf.mul(centred, tf.rsqrt(tf.add(variance, epsilon)));
+  const weight = parameters.get("weight");
+  const bias = parameters.get("bias");
+  return weight && bias ? tf.add(tf.mul(normalised, weight), bias) : normalised;
+}
+
+/** Refuses an epsilon that is not positive. */
+export function checkEpsilon(action: string, epsilon: number): number {
+  if (!(epsilon > 0)) {
+    throw new RangeError(`Cannot ${action}: epsilon is wrong: got ${epsilon}, expected a positive number.`);
+  }
+  return epsilon;
+}
