@@ -1,0 +1,233 @@
+import { CorruptVolumeError, type Finding } from "../findings.ts";
+import { createVolume, type Modality, type Volume } from "../volume.ts";
+import { type ByteSource, openByteSource } from "./_byte_source.ts";
+import { decodedBytes, decodeVoxels, InexactIntegerError, isScaled } from "./_decode_voxels.ts";
+import { LAYOUTS } from "./_header_fields.ts";
+import { headerPathOf, imagePathOf } from "./_pair_paths.ts";
+import { DATATYPES } from "./datatypes.ts";
+import { type NiftiHeader, parseNiftiHeader } from "./header.ts";
+
+const DEFAULT_MAX_BYTES = 2 ** 32;
+const SCRATCH_BYTES = 1 << 16;
+const TRAILING_LIMIT_BYTES = 1 << 20;
+
+/** Options of {@linkcode readNifti}. */
+export interface ReadNiftiOptions {
+  /** Which 3D frame of a 4D to 7D file to read, counted from 0 in file order. Default: a 4D file is refused. */
+  readonly frame?: number;
+  /** Most bytes that the voxels may take, stored or decoded. Default: 4 GiB. */
+  readonly maxBytes?: number;
+  /** What made the scan; NIfTI does not say. Default: `"unknown"`. */
+  readonly modality?: Modality;
+  /** Called with each oddity that did not stop the reading. Default: they are dropped. */
+  readonly onFinding?: (finding: Finding) => void;
+}
+
+/**
+ * Reads a NIfTI-1 or NIfTI-2 scan: `.nii`, `.nii.gz` or a `.hdr`/`.img` pair, gzip recognised by content.
+ *
+ * The file's order (x fastest) is the volume's `[depth, height, width]`. Slope and intercept are applied exactly once; a
+ * slope of 0 or not finite means that there is none. Stored values keep their type when there is nothing to scale; 8- and
+ * 16-bit integers become float32 where neighbouring values stay apart in it, everything else float64. 64-bit integers come
+ * as float64: every one must have an exact double (all up to ±2⁵³ do), unless it is scaled, when it is rounded first.
+ * Nothing is allocated before the size promised is compared with the file's and with `maxBytes`; of a gzip stream no more is
+ * unpacked than the header promises and 1 MiB to see its end mark. Checked against nibabel 5.4.
+ *
+ * @param source Path, or the bytes of a `.nii` or `.nii.gz` file, which are not kept.
+ * @param options Frame, memory limit, modality and where findings go.
+ * @returns The volume, its affine in RAS+ millimetres and its history begun.
+ * @throws CorruptVolumeError when the file is damaged, not NIfTI, not one 3D scan, or too large; its `code` says which.
+ * @throws RangeError when an option is out of range.
+ * @throws Error when the file cannot be opened; `cause` is the system's error.
+ */
+export async function readNifti(source: string | Uint8Array, options: ReadNiftiOptions = {}): Promise<Volume> {
+  const { frame, maxBytes = DEFAULT_MAX_BYTES, modality = "unknown", onFinding = () => {} } = options;
+  if (frame !== undefined && !(Number.isSafeInteger(frame) && frame >= 0)) {
+    throw new RangeError(
+      `Cannot read NIfTI: bad frame: got ${frame}, expected an integer of at least 0. Count from 0.`,
+    );
+  }
+  if (!(maxBytes > 0)) {
+    throw new RangeError(`Cannot read NIfTI: bad maxBytes: got ${maxBytes}, expected above 0. Give a number of bytes.`);
+  }
+  const opened = await openHeader(source);
+  let voxelSource = opened.source;
+  try {
+    const { header } = opened;
+    header.findings.forEach(onFinding);
+    let position = opened.position;
+    if (header.isPair) {
+      const path = opened.source.path;
+      if (path === "") {
+        throw refuse(opened.source, "missing-image", "it is a header alone", "Give the path of the pair.");
+      }
+      await opened.source.close();
+      voxelSource = await openByteSource(await imagePathOf(path));
+      position = 0;
+    }
+    const place = placeOfFrame(header, voxelSource, { frame, maxBytes });
+    await skip(voxelSource, place.start - position);
+    const bytes = await readExactly(voxelSource, place.length);
+    if (place.isLast) await reportTrailingBytes(voxelSource, place, onFinding);
+    return createVolume(decode(bytes, header, voxelSource), header.shape, {
+      affine: header.affine,
+      modality,
+      history: historyOf(header, opened.source.path, frame),
+    });
+  } finally {
+    await voxelSource.close();
+  }
+}
+
+/**
+ * Reads only the header of a NIfTI file: a few hundred bytes, whatever the size of the scan.
+ *
+ * @param source Path of a `.nii`, `.nii.gz`, `.hdr` or `.img` file, or its bytes.
+ * @returns The header, checked as {@linkcode readNifti} checks it, but a 4D file is let through (`frames` > 1).
+ * @throws CorruptVolumeError when this is no NIfTI header or it cannot describe a scan.
+ * @throws Error when the file cannot be opened; `cause` is the system's error.
+ */
+export async function readNiftiHeader(source: string | Uint8Array): Promise<NiftiHeader> {
+  const opened = await openHeader(source);
+  await opened.source.close();
+  return opened.header;
+}
+
+async function openHeader(
+  given: string | Uint8Array,
+): Promise<{ source: ByteSource; header: NiftiHeader; position: number }> {
+  const source = await openByteSource(typeof given === "string" ? await headerPathOf(given) : given);
+  try {
+    const bytes = new Uint8Array(LAYOUTS[2].headerBytes);
+    let position = await source.fill(bytes.subarray(0, LAYOUTS[1].headerBytes));
+    const size = new DataView(bytes.buffer);
+    if (position > 4 && [size.getInt32(0, true), size.getInt32(0, false)].includes(LAYOUTS[2].headerBytes)) {
+      position += await source.fill(bytes.subarray(position));
+    }
+    return { source, header: parseNiftiHeader(bytes.subarray(0, position), source.path), position };
+  } catch (error) {
+    await source.close();
+    throw error;
+  }
+}
+
+interface Place {
+  readonly start: number;
+  readonly length: number;
+  readonly isLast: boolean;
+}
+
+/** Finds where a frame's bytes lie, and refuses what the file or the memory cannot hold before anything is allocated. */
+function placeOfFrame(
+  header: NiftiHeader,
+  source: ByteSource,
+  options: { readonly frame: number | undefined; readonly maxBytes: number },
+): Place {
+  const { frame, maxBytes } = options;
+  if (header.frames > 1 && frame === undefined) {
+    const message = `it holds ${header.frames} frames of [${header.shape}] voxels, expected one 3D scan`;
+    throw refuse(source, "not-3d", message, "Choose one with the option `frame`, or split the file.");
+  }
+  if ((frame ?? 0) >= header.frames) {
+    throw new RangeError(
+      `Cannot read NIfTI ${source.path}: no such frame: got ${frame}, expected below ${header.frames}. Count from 0.`,
+    );
+  }
+  const voxels = header.shape[0] * header.shape[1] * header.shape[2];
+  const length = voxels * DATATYPES[header.datatype].bytes;
+  const needed = Math.max(length, voxels * decodedBytes(header));
+  if (needed > maxBytes) {
+    const message = `the header promises ${voxels} voxels of ${header.datatype}, ${needed} bytes, above ${maxBytes}`;
+    throw refuse(source, "too-large", message, "Check the header's dimensions, or raise `maxBytes`.");
+  }
+  const start = header.dataOffset + (frame ?? 0) * length;
+  if (!(start + length <= source.boundBytes)) {
+    const most = source.compressed ? `can unpack to ${source.boundBytes} at most` : `holds ${source.boundBytes}`;
+    const message = `the header promises bytes up to ${start + length}, the file ${most}`;
+    throw refuse(source, "truncated", message, "Copy or download the file again.");
+  }
+  return { start, length, isLast: (frame ?? 0) === header.frames - 1 };
+}
+
+async function skip(source: ByteSource, count: number): Promise<void> {
+  const scratch = new Uint8Array(SCRATCH_BYTES);
+  for (let left = count; left > 0;) {
+    const got = await source.fill(scratch.subarray(0, Math.min(left, SCRATCH_BYTES)));
+    if (got === 0) {
+      throw refuse(source, "truncated", `it ends ${left} bytes before the voxels begin`, "Copy or download it again.");
+    }
+    left -= got;
+  }
+}
+
+async function readExactly(source: ByteSource, length: number): Promise<Uint8Array<ArrayBuffer>> {
+  let bytes: Uint8Array<ArrayBuffer>;
+  try {
+    bytes = new Uint8Array(length);
+  } catch (cause) {
+    throw refuse(source, "too-large", `${length} bytes cannot be allocated`, "Free memory or crop the scan.", cause);
+  }
+  const got = await source.fill(bytes);
+  if (got < length) {
+    const message = `the header promises ${length} bytes of voxels, the file holds ${got}`;
+    throw refuse(source, "truncated", message, "Copy or download the file again.");
+  }
+  return bytes;
+}
+
+/** Reads on to the end (which also checks gzip's checksum), no further than 1 MiB, and says if anything was there. */
+async function reportTrailingBytes(
+  source: ByteSource,
+  place: Place,
+  onFinding: (finding: Finding) => void,
+): Promise<void> {
+  let extra = 0;
+  if (source.compressed) {
+    const scratch = new Uint8Array(SCRATCH_BYTES);
+    for (let got = -1; got !== 0 && extra <= TRAILING_LIMIT_BYTES; extra += got) got = await source.fill(scratch);
+  } else {
+    extra = source.boundBytes - place.start - place.length;
+  }
+  if (extra === 0) return;
+  onFinding({
+    severity: "warning",
+    code: "trailing-bytes",
+    path: source.path,
+    message: `${extra > TRAILING_LIMIT_BYTES ? "more than 1 MiB" : `${extra} bytes`} after the voxels were ignored`,
+    fix: "Check that the header's dimensions are right.",
+  });
+}
+
+function decode(bytes: Uint8Array<ArrayBuffer>, header: NiftiHeader, source: ByteSource): Volume["data"] {
+  try {
+    return decodeVoxels(bytes, header);
+  } catch (cause) {
+    if (!(cause instanceof InexactIntegerError)) throw cause;
+    const message = `a voxel of ${header.datatype} is ${cause.value}, which has no exact 64-bit floating point value`;
+    throw refuse(source, "inexact-integer", message, "Convert the scan to float64 or int32.", cause);
+  }
+}
+
+function historyOf(header: NiftiHeader, path: string, frame: number | undefined): string[] {
+  const order = header.littleEndian ? "little-endian" : "big-endian";
+  const which = header.frames > 1 ? `frame ${frame} of ${header.frames} of ` : "";
+  const [depth, height, width] = header.shape;
+  return [
+    `read ${which}NIfTI-${header.version}, ${order} ${header.datatype}, ${width}×${height}×${depth} voxels, ` +
+    `affine from ${header.affineOrigin}, from ${path === "" ? "bytes in memory" : path}`,
+    isScaled(header)
+      ? `applied slope ${header.slope} and intercept ${header.intercept} once`
+      : "kept the stored values: the header asks for no scaling",
+    ...header.findings.map((finding) => finding.message),
+  ];
+}
+
+function refuse(
+  source: ByteSource,
+  code: CorruptVolumeError["code"],
+  problem: string,
+  fix: string,
+  cause?: unknown,
+): CorruptVolumeError {
+  return new CorruptVolumeError(code, { action: "read NIfTI", path: source.path, problem, fix, cause });
+}
