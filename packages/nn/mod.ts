@@ -32,4 +32,8 @@ export * from "./linear.ts";
 export * from "./mlp.ts";
 export * from "./multi_head_attention.ts";
 export * from "./parameters.ts";
+export { readSafetensors, type Safetensors } from "./read_safetensors.ts";
+export * from "./state_dict.ts";
+export type { StoredData, StoredDtype, StoredTensor } from "./stored_tensor.ts";
+export * from "./write_safetensors.ts";
 export type { Triple, TripleLike } from "./_triple.ts";
