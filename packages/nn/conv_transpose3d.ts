@@ -2,7 +2,7 @@ import * as tf from "@tensorflow/tfjs-core";
 import type { Random } from "random";
 import { checkPositiveInteger, checkVolume } from "./_check.ts";
 import { toTriple, type Triple, type TripleLike } from "./_triple.ts";
-import { kaimingUniform, uniform } from "./initialisers.ts";
+import { drawConvolution } from "./_draw_convolution.ts";
 import { CONV3D_LAYOUT } from "./layout.ts";
 import { createParameter, type Module, type Parameters } from "./parameters.ts";
 
@@ -18,7 +18,12 @@ export interface ConvTranspose3dOptions {
   readonly outputPadding?: TripleLike;
   /** Whether a bias is added. Default true. */
   readonly bias?: boolean;
-  /** Source of the initial values: U(−1/√fan, 1/√fan) for kernel and bias, as PyTorch; fan = out·kd·kh·kw. */
+  /**
+   * Distribution of the initial values, with a fan of out·kd·kh·kw. `"pytorch"`: U(−1/√fan, 1/√fan) for kernel and bias, PyTorch's default.
+   * `"he"`: kernel N(0, 2/((1 + 0.01²)·fan)), bias 0, as nnU-Net has it. Default `"pytorch"`.
+   */
+  readonly initialisation?: "pytorch" | "he";
+  /** Source of the initial values. */
   readonly random: Random;
 }
 
@@ -54,7 +59,7 @@ export class ConvTranspose3d implements Module {
     const action = "make a ConvTranspose3d";
     checkPositiveInteger(action, "the number of input channels", inChannels);
     checkPositiveInteger(action, "the number of output channels", outChannels);
-    const { bias = true, random } = options;
+    const { bias = true, initialisation = "pytorch", random } = options;
     this.inChannels = inChannels;
     this.outChannels = outChannels;
     this.kernelSize = toTriple(action, "kernelSize", options.kernelSize, 1);
@@ -68,14 +73,17 @@ export class ConvTranspose3d implements Module {
     }
     const [kd, kh, kw] = this.kernelSize;
     const fan = outChannels * kd * kh * kw;
-    this.#weight = createParameter(
-      kaimingUniform(fan * inChannels, { fanIn: fan, random }),
-      [kd, kh, kw, outChannels, inChannels],
-      CONV3D_LAYOUT,
-    );
+    const initial = drawConvolution({
+      weights: fan * inChannels,
+      biases: outChannels,
+      fanIn: fan,
+      initialisation,
+      random,
+    });
+    this.#weight = createParameter(initial.weight, [kd, kh, kw, outChannels, inChannels], CONV3D_LAYOUT);
     const parameters = new Map([["weight", this.#weight]]);
     if (bias) {
-      this.#bias = createParameter(uniform(outChannels, { bound: 1 / Math.sqrt(fan), random }), [outChannels]);
+      this.#bias = createParameter(initial.bias, [outChannels]);
       parameters.set("bias", this.#bias);
     }
     this.parameters = parameters;

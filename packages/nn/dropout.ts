@@ -1,6 +1,7 @@
 import * as tf from "@tensorflow/tfjs-core";
+import { Random } from "random";
 import { checkRate } from "./_check.ts";
-import { fillBernoulli } from "./_uniform_bits.ts";
+import { createFastRandom, fill } from "./_fast_random.ts";
 
 /** Options of {@linkcode dropout} and {@linkcode dropPath}. */
 export interface DropoutOptions {
@@ -73,7 +74,8 @@ export function layerDropout<T extends tf.Tensor>(
 }
 
 function multiplyByMask<T extends tf.Tensor>(x: T, shape: readonly number[], rate: number, seed: string): T {
-  const values = new Float32Array(tf.util.sizeFromShape([...shape]));
-  fillBernoulli(values, { probability: 1 - rate, kept: 1 / (1 - rate), seed });
+  const next = createFastRandom(new Random(seed));
+  const kept = 1 / (1 - rate);
+  const values = fill(tf.util.sizeFromShape([...shape]), () => next() < rate ? 0 : kept);
   return tf.tidy(() => tf.mul(x, tf.tensor(values, [...shape])) as T);
 }

@@ -13,7 +13,7 @@ import type { StoredTensor } from "./stored_tensor.ts";
  */
 export async function saveStateDict(parameters: Parameters): Promise<Map<string, StoredTensor>> {
   const saved = await Promise.all([...parameters].map(async ([name, parameter]): Promise<[string, StoredTensor]> => {
-    const values = Float32Array.from(await parameter.data());
+    const values = new Float32Array(await parameter.data());
     const layout = diskLayoutOf(parameter);
     const stored = layout
       ? permuteAxes(values, parameter.shape, layout.permutation)
@@ -79,7 +79,7 @@ export function loadStateDict(
   for (const name of report.matched) {
     const parameter = parameters.get(name)!;
     const { data, shape } = stored.get(name)!;
-    const values = Float32Array.from(data as Float32Array | Float64Array);
+    const values = new Float32Array(data as Float32Array | Float64Array);
     const layout = diskLayoutOf(parameter);
     const inMemory = layout ? permuteAxes(values, shape, invertPermutation(layout.permutation)).values : values;
     tf.tidy(() => parameter.assign(tf.tensor(inMemory, parameter.shape, "float32")));
