@@ -11,15 +11,18 @@ const fraction = z.number().gt(0).lt(1);
 /** Shape of a pretraining configuration: every key, its bounds and its default. */
 export const configurationSchema = z.strictObject({
   data: z.string().min(1).nullable().default(null)
-    .describe("folder of .nii/.nii.gz, or of a Decathlon or nnU-Net dataset.json; null makes phantoms"),
-  out: z.string().min(1).default("runs/pretrain").describe("folder of the run"),
-  preset: z.enum(PRESET_NAMES).default("robust").describe("how the loss and PSAT are set up"),
+    .describe("folder of .nii/.nii.gz, or of a Decathlon or nnU-Net dataset.json"),
+  out: z.string().min(1).nullable().default(null).describe("folder of the run"),
+  modality: z.enum(["CT", "MR"]).nullable().default(null).describe("what made the scans: CT or MR"),
+  preset: z.enum(PRESET_NAMES).default("robust").describe(
+    "how the loss and PSAT are set up: released, intended or robust",
+  ),
   encoder: z.string().min(1).default("residual-unet").describe("3D encoder by registry name"),
   features: z.array(positiveInteger).min(2).max(8).nullable().default(null)
-    .describe("channels of each encoder level, finest first; null picks by backend"),
+    .describe("channels of each encoder level, finest first"),
   patch: z.array(positiveInteger).length(3).nullable().default(null)
-    .describe("voxels [depth, height, width] that a whole scan is resized to; null picks by backend"),
-  steps: positiveInteger.nullable().default(null).describe("optimiser steps; null picks by backend"),
+    .describe("voxels, depth x height x width, that a whole scan is resized to"),
+  steps: positiveInteger.nullable().default(null).describe("optimiser steps"),
   epochs: z.number().positive().nullable().default(null).describe("passes over the training scans, in place of steps"),
   batch: positiveInteger.default(4).describe("scans per step"),
   slicesPerVolume: positiveInteger.min(3).default(24).describe("captioned slices per scan, over the three planes"),
@@ -47,7 +50,7 @@ export const configurationSchema = z.strictObject({
   keepCheckpoints: positiveInteger.default(3).describe("newest checkpoints kept beside the best"),
   memoryMiB: positiveInteger.default(4096).describe("memory for prepared scans, in MiB"),
   seed: z.int().nonnegative().default(0).describe("seed of everything random"),
-  backend: z.enum(["auto", "webgpu", "cpu"]).default("auto").describe("what to compute on"),
+  backend: z.enum(["auto", "webgpu", "cpu"]).default("auto").describe("what to compute on: auto, webgpu or cpu"),
   strict: z.boolean().default(false).describe("stop at the first unusable scan"),
 });
 
@@ -56,6 +59,19 @@ export type PretrainingConfiguration = z.infer<typeof configurationSchema>;
 
 /** Keys of the configuration, in the order of `--help`. */
 export const CONFIGURATION_KEYS = Object.keys(configurationSchema.shape) as (keyof PretrainingConfiguration)[];
+
+/** What is picked by backend where the configuration leaves it open. */
+export interface ResolvedDefaults {
+  readonly features: readonly number[];
+  readonly patch: readonly [number, number, number];
+  readonly steps: number;
+}
+
+/** Sizes that finish in minutes on two processor cores: with WebGPU, and with TensorFlow.js' cpu backend. */
+export const RESOLVED_DEFAULTS: Readonly<Record<"webgpu" | "cpu", ResolvedDefaults>> = {
+  webgpu: { features: [8, 16, 32, 64], patch: [32, 32, 32], steps: 300 },
+  cpu: { features: [4, 8, 16, 32], patch: [24, 24, 24], steps: 150 },
+};
 
 /** A mistake in how the program was called: exit code 2. */
 export class UsageError extends Error {

@@ -1,0 +1,152 @@
+import { type Captioner, captionSlices, CaptionStore, fitSliceTextEncoder, type FrozenEncoder } from "@med3d/captioner";
+import type { Finding, Volume } from "@med3d/volume";
+import { ByteBoundedCache } from "./cache.ts";
+import type { Corpus, CorpusScan, CorpusSlice } from "./corpus.ts";
+import { type PreparedSlice, prepareInput, prepareSlices } from "./prepare.ts";
+import type { ResolvedConfiguration } from "./resolve.ts";
+import { shuffledIndices } from "./sampling.ts";
+import type { ScanSource } from "./scans.ts";
+
+/** Most training slices that the frozen encoders are fitted on: more change little and cost memory. */
+const FIT_LIMIT = 4000;
+
+/** Options of {@linkcode buildCorpus}. */
+export interface CorpusOptions {
+  /** Settings in force. */
+  readonly configuration: ResolvedConfiguration;
+  /** Describes slices. */
+  readonly captioner: Captioner;
+  /** Where captions are kept; those that are there are not made again. */
+  readonly store: CaptionStore;
+  /** Called after each scan. */
+  readonly onScan?: (done: number, total: number) => void;
+  /** Stops the work between scans. */
+  readonly signal?: AbortSignal;
+}
+
+/** A corpus and what was wrong with the scans that are not in it. */
+export interface BuiltCorpus {
+  readonly corpus: Corpus;
+  readonly findings: readonly Finding[];
+  /** What was done to the voxels of the first scan, line by line, as an example of all. */
+  readonly history: readonly string[];
+}
+
+interface ReadScan {
+  readonly source: ScanSource;
+  readonly slices: readonly PreparedSlice[];
+  readonly captions: readonly string[];
+}
+
+/**
+ * Reads every scan once, captions its slices, fits the frozen encoders on training slices and captions alone, and embeds all.
+ *
+ * A scan that cannot be used becomes a finding and is left out, unless `strict`.
+ *
+ * @throws Error when fewer than two training scans or no held-out scan can be used, or at the first fault under `strict`.
+ */
+export async function buildCorpus(sources: readonly ScanSource[], options: CorpusOptions): Promise<BuiltCorpus> {
+  const { configuration, captioner, store, onScan, signal } = options;
+  const cache = new ByteBoundedCache<Volume>(configuration.memoryMiB * 2 ** 20);
+  const loadInput = (source: ScanSource) => (): Promise<Volume> =>
+    cache.get(source.path, async () => {
+      const input = prepareInput(await source.load(), configuration.patch);
+      return { value: input, bytes: input.data.byteLength };
+    });
+  const findings: Finding[] = [];
+  const read: ReadScan[] = [];
+  let history: readonly string[] = [];
+  for (const [done, source] of sources.entries()) {
+    signal?.throwIfAborted();
+    try {
+      const input = await loadInput(source)();
+      if (history.length === 0) history = input.history;
+      const slices = prepareSlices(await source.load(), {
+        count: configuration.slicesPerVolume,
+        seed: `${configuration.seed}/${source.id}`,
+      });
+      if (slices.length === 0) throw new Error(`no slice of ${source.path} shows anything. Check the scan.`);
+      const captions = await captionSlices(slices, { captioner, store, ...(signal ? { signal } : {}) });
+      read.push({ source, slices, captions: captions.map(({ text }) => text) });
+    } catch (error) {
+      if (signal?.aborted) throw error;
+      const message = (error as Error).message;
+      if (configuration.strict) throw new Error(`Cannot use scan ${source.path}: ${message}`, { cause: error });
+      findings.push({
+        severity: "error",
+        code: "unusable-scan",
+        path: source.path,
+        message,
+        fix: "Mend or remove the file.",
+      });
+    }
+    onScan?.(done + 1, sources.length);
+  }
+  const training = read.filter(({ source }) => !source.heldOut);
+  const heldOut = read.filter(({ source }) => source.heldOut);
+  if (training.length < 2 || heldOut.length < 1) {
+    const first = findings[0] ? ` The first fault: ${findings[0].path}: ${findings[0].message}` : "";
+    throw new Error(
+      `Cannot pretrain: ${training.length} training and ${heldOut.length} held-out scans can be used, at least 2 and 1 are needed.${first}`,
+    );
+  }
+  const encoder = fitEncoder(training, configuration);
+  const embed = (scan: ReadScan): Promise<CorpusScan> => embedScan(scan, encoder, loadInput(scan.source));
+  const corpus: Corpus = {
+    training: shuffleCaptions(await Promise.all(training.map(embed)), configuration),
+    heldOut: await Promise.all(heldOut.map(embed)),
+    embeddingWidth: encoder.width,
+    encoderId: encoder.id,
+  };
+  return { corpus, findings, history };
+}
+
+/** Fits on training scans alone: held-out slices and captions must not shape the space they are tested in. */
+function fitEncoder(training: readonly ReadScan[], { seed, embeddingWidth }: ResolvedConfiguration): FrozenEncoder {
+  const pairs = training.flatMap(({ slices, captions }) =>
+    slices.map(({ image }, index) => [image, captions[index]!] as const)
+  );
+  const chosen = shuffledIndices(pairs.length, `${seed}/encoders`).slice(0, FIT_LIMIT).toSorted((a, b) => a - b);
+  return fitSliceTextEncoder(chosen.map((index) => pairs[index]![0]), chosen.map((index) => pairs[index]![1]), {
+    width: embeddingWidth,
+  });
+}
+
+async function embedScan(
+  scan: ReadScan,
+  encoder: FrozenEncoder,
+  loadInput: () => Promise<Volume>,
+): Promise<CorpusScan> {
+  const images = await encoder.encodeSlices(scan.slices.map(({ image }) => image));
+  const texts = await encoder.encodeTexts(scan.captions);
+  return {
+    id: scan.source.id,
+    subject: scan.source.subject,
+    loadInput,
+    slices: scan.slices.map(({ context }, index): CorpusSlice => ({
+      plane: context.plane,
+      index: context.index,
+      relativePosition: context.relativePosition,
+      caption: scan.captions[index]!,
+      imageEmbedding: images[index]!,
+      textEmbedding: texts[index]!,
+    })),
+  };
+}
+
+/** Gives a share of all training slices the caption of another one, for stress tests; images keep their own. */
+function shuffleCaptions(
+  scans: readonly CorpusScan[],
+  { captionNoise, seed }: ResolvedConfiguration,
+): readonly CorpusScan[] {
+  const all = scans.flatMap(({ slices }) => slices);
+  const wrong = shuffledIndices(all.length, `${seed}/noise`).slice(0, Math.round(captionNoise * all.length));
+  const given = new Map(wrong.map((index, place) => [all[index]!, all[wrong[(place + 1) % wrong.length]!]!]));
+  return scans.map((scan) => ({
+    ...scan,
+    slices: scan.slices.map((slice) => {
+      const { caption, textEmbedding } = given.get(slice) ?? slice;
+      return { ...slice, caption, textEmbedding };
+    }),
+  }));
+}

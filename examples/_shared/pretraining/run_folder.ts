@@ -1,0 +1,97 @@
+import { mkdir, open, readdir, readFile, rename, stat } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { UsageError } from "./configuration.ts";
+
+/** Names of the files in a run's folder. */
+export const RUN_FILES = {
+  configuration: "configuration.json",
+  checkpoints: "checkpoints",
+  captions: "captions.db",
+  metrics: "metrics.jsonl",
+  evaluation: "evaluation.json",
+  report: "report.html",
+  model: "model.safetensors",
+  encoder: "encoder.safetensors",
+  sidecar: "encoder.json",
+} as const;
+
+const DEFAULT_FOLDER = "runs/pretrain";
+
+/**
+ * Chooses the folder of a new run.
+ *
+ * @param wanted What the user asked for; nothing takes `runs/pretrain` or the next free `runs/pretrain-N`.
+ * @throws UsageError when the wanted folder already holds a run.
+ */
+export async function chooseRunFolder(wanted: string | null): Promise<string> {
+  if (wanted !== null) {
+    if (await holdsRun(wanted)) {
+      throw new UsageError(
+        `Cannot start a run in ${wanted}: it already holds one. Go on from it with --resume auto, or name another folder with --out.`,
+      );
+    }
+    return wanted;
+  }
+  let folder = DEFAULT_FOLDER;
+  for (let number = 2; await holdsRun(folder); number++) folder = `${DEFAULT_FOLDER}-${number}`;
+  return folder;
+}
+
+/**
+ * Finds the run that `--resume` means.
+ *
+ * @param resume `auto`, or the path of a run's folder or of a file inside its `checkpoints`.
+ * @param out The folder given by `--out`, which `auto` looks into; nothing means `runs/pretrain`.
+ * @returns The folder, or nothing when `auto` finds no run there.
+ * @throws UsageError when a path is no run.
+ */
+export async function findRun(resume: string, out: string | null): Promise<string | undefined> {
+  if (resume === "auto") {
+    const folder = out ?? DEFAULT_FOLDER;
+    return (await holdsRun(folder)) ? folder : undefined;
+  }
+  const candidates = [resume, dirname(resume), dirname(dirname(resume)), dirname(dirname(dirname(resume)))];
+  for (const folder of candidates) {
+    if (await holdsRun(folder)) return folder;
+  }
+  throw new UsageError(
+    `Cannot resume from ${resume}: no ${RUN_FILES.configuration} of a run there. Name a run's folder.`,
+  );
+}
+
+/** Reads the configuration that a run was started with. */
+export async function readRunConfiguration(folder: string): Promise<Record<string, unknown>> {
+  return JSON.parse(await readFile(join(folder, RUN_FILES.configuration), "utf8"));
+}
+
+/** Makes a run's folder. */
+export async function makeRunFolder(folder: string): Promise<void> {
+  try {
+    await mkdir(folder, { recursive: true });
+  } catch (error) {
+    throw new UsageError(
+      `Cannot make the run's folder ${folder}: ${(error as Error).message}. Name another with --out.`,
+      {
+        cause: error,
+      },
+    );
+  }
+}
+
+/** Writes a file so that a kill leaves the old one or the new one, never half of one. */
+export async function writeWhole(path: string, content: string | Uint8Array): Promise<void> {
+  const temporary = `${path}.${crypto.randomUUID()}.tmp`;
+  const file = await open(temporary, "w");
+  try {
+    await file.writeFile(content);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+  await rename(temporary, path);
+}
+
+async function holdsRun(folder: string): Promise<boolean> {
+  const names = await stat(folder).then((found) => (found.isDirectory() ? readdir(folder) : []), () => []);
+  return names.includes(RUN_FILES.configuration);
+}

@@ -1,0 +1,82 @@
+import { type Finding, indexDataset, makePhantom, readNifti, splitBySubject, type Volume } from "@med3d/volume";
+import { UsageError } from "./configuration.ts";
+import type { ResolvedConfiguration } from "./resolve.ts";
+
+/** A scan that can be read, again and again, with the same result. */
+export interface ScanSource {
+  /** Name within the data set. */
+  readonly id: string;
+  /** The person or phantom it shows. */
+  readonly subject: string;
+  /** Whether it is kept for evaluation. */
+  readonly heldOut: boolean;
+  /** Where it comes from, for messages. */
+  readonly path: string;
+  /** Reads the scan in file order. */
+  readonly load: () => Promise<Volume>;
+}
+
+/** The scans of a run. */
+export interface ScanList {
+  /** One line saying what was recognised. */
+  readonly description: string;
+  /** In a fixed order. */
+  readonly scans: readonly ScanSource[];
+  /** What is wrong with the data set, as far as its index shows. */
+  readonly findings: readonly Finding[];
+}
+
+/** Lists the scans that a configuration names: phantoms, or a folder's. */
+export async function listScans(configuration: ResolvedConfiguration): Promise<ScanList> {
+  return configuration.data === null
+    ? listPhantoms(configuration)
+    : await listFolder(configuration.data, configuration);
+}
+
+/** CT-like torsos and MR-like heads in turn; the last quarter of each is held out. */
+function listPhantoms({ phantoms, seed }: ResolvedConfiguration): ScanList {
+  const heldOut = Math.max(2, Math.round(phantoms / 4));
+  const scans = Array.from({ length: phantoms }, (_, index): ScanSource => {
+    const id = `phantom-${String(index).padStart(3, "0")}`;
+    const kind = index % 2 === 0 ? "ct-torso" : "mr-brain";
+    return {
+      id,
+      subject: id,
+      heldOut: index >= phantoms - heldOut,
+      path: id,
+      load: () => Promise.resolve(makePhantom(`${seed}/${id}`, { kind }).volume),
+    };
+  });
+  return {
+    description: `${phantoms} phantoms made here (CT-like torsos, MR-like heads): ${
+      phantoms - heldOut
+    } to train on, ${heldOut} held out`,
+    scans,
+    findings: [],
+  };
+}
+
+async function listFolder(path: string, { heldOutFraction, seed }: ResolvedConfiguration): Promise<ScanList> {
+  const index = await indexDataset(path);
+  const split = splitBySubject(index.cases, { heldOutFraction, seed: `${seed}` });
+  const held = new Set(split.heldOut.map(({ id }) => id));
+  const scans = index.cases.map((entry): ScanSource => ({
+    id: entry.id,
+    subject: entry.subject,
+    heldOut: held.has(entry.id),
+    path: entry.imagePath,
+    load: () => readNifti(entry.imagePath),
+  }));
+  if (scans.length - held.size < 2) {
+    throw new UsageError(
+      `Cannot pretrain on ${path}: ${
+        scans.length - held.size
+      } scans are left to train on, at least 2 are needed. Add scans or lower heldOutFraction.`,
+    );
+  }
+  return {
+    description: `${index.description}: ${scans.length - held.size} to train on, ${held.size} held out`,
+    scans,
+    findings: index.findings,
+  };
+}

@@ -1,0 +1,77 @@
+import type { Command } from "commander";
+import { parseNumber, parseNumbers, parseShape } from "../_shared/command.ts";
+import {
+  configurationSchema,
+  type PretrainingConfiguration,
+  RESOLVED_DEFAULTS,
+  type ResolvedDefaults,
+} from "../_shared/pretraining/configuration.ts";
+
+/** Values given as flags: configuration keys and how to run. */
+export type Flags = Partial<PretrainingConfiguration> & { config?: string; resume?: string; dryRun?: boolean };
+
+interface OptionSpecification {
+  readonly flags: string;
+  readonly key: keyof PretrainingConfiguration;
+  readonly parse?: (text: string) => unknown;
+  /** Shown in place of the schema's default. */
+  readonly shownDefault?: string;
+}
+
+const byBackend = (key: keyof ResolvedDefaults): string =>
+  `${String(RESOLVED_DEFAULTS.webgpu[key]).replaceAll(",", "x")} on WebGPU, ${
+    String(RESOLVED_DEFAULTS.cpu[key]).replaceAll(",", "x")
+  } on cpu`;
+
+const OPTIONS: readonly OptionSpecification[] = [
+  { flags: "--data <folder>", key: "data", shownDefault: "phantoms made here" },
+  { flags: "--out <folder>", key: "out", shownDefault: "runs/pretrain, or the next free runs/pretrain-N" },
+  { flags: "--modality <name>", key: "modality", shownDefault: "what the data set says" },
+  { flags: "--steps <n>", key: "steps", parse: parseNumber, shownDefault: byBackend("steps") },
+  { flags: "--epochs <n>", key: "epochs", parse: parseNumber, shownDefault: "by --steps" },
+  { flags: "--batch <scans>", key: "batch", parse: parseNumber },
+  { flags: "--slices-per-volume <n>", key: "slicesPerVolume", parse: parseNumber },
+  { flags: "--questions-per-volume <n>", key: "questionsPerVolume", parse: parseNumber },
+  { flags: "--patch <voxels>", key: "patch", parse: parseShape, shownDefault: byBackend("patch") },
+  { flags: "--encoder <name>", key: "encoder" },
+  {
+    flags: "--features <list>",
+    key: "features",
+    parse: parseNumbers,
+    shownDefault: byBackend("features").replaceAll("x", ","),
+  },
+  { flags: "--preset <name>", key: "preset" },
+  { flags: "--aligner <name>", key: "aligner", shownDefault: "the preset's" },
+  { flags: "--learning-rate <rate>", key: "learningRate", parse: parseNumber },
+  { flags: "--phantoms <n>", key: "phantoms", parse: parseNumber },
+  { flags: "--held-out-fraction <share>", key: "heldOutFraction", parse: parseNumber },
+  { flags: "--caption-noise <share>", key: "captionNoise", parse: parseNumber },
+  { flags: "--checkpoint-every <steps>", key: "checkpointEvery", parse: parseNumber },
+  { flags: "--memory-mib <MiB>", key: "memoryMiB", parse: parseNumber },
+  { flags: "--seed <n>", key: "seed", parse: parseNumber },
+  { flags: "--backend <name>", key: "backend" },
+];
+
+/** Adds the options of pretraining to a command. */
+export function addPretrainingOptions(command: Command): Command {
+  for (const { flags, key, parse, shownDefault } of OPTIONS) {
+    const schema = configurationSchema.shape[key];
+    const shown = shownDefault ?? String(schema.parse(undefined));
+    const text = `${schema.description} (default: ${shown})`;
+    if (parse) command.option(flags, text, (value: string) => parse(value));
+    else command.option(flags, text);
+  }
+  return command
+    .option("--no-augment", "train on scans as they are (default: vary pose and intensity)")
+    .option("--strict", "stop at the first unusable scan (default: leave it out and say so)")
+    .option("--config <file>", "JSON file of configuration keys; flags win over it (default: none)")
+    .option("--resume <auto|path>", "go on from the run in --out, or from a run's folder (default: start anew)")
+    .option("--dry-run", "print parameters, memory, disk and estimated time; write nothing (default: off)");
+}
+
+/** The flags that were given, by configuration key. */
+export function givenFlags(command: Command): Flags {
+  const values = command.opts<Record<string, unknown>>();
+  const given = Object.entries(values).filter(([key]) => command.getOptionValueSource(key) === "cli");
+  return Object.fromEntries(given.map(([key, value]) => [key === "memoryMib" ? "memoryMiB" : key, value])) as Flags;
+}
