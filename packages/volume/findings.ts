@@ -27,8 +27,7 @@ export type CorruptVolumeCode =
   | "too-large"
   | "missing-image"
   | "non-finite"
-  | "constant"
-  | "too-small";
+  | "constant";
 
 /** A scan that cannot be used as it is: damaged, not a 3D scan, or too large. Its message names file, value and remedy. */
 export class CorruptVolumeError extends Error {
@@ -68,8 +67,9 @@ export class CorruptVolumeError extends Error {
  * Turns an error about one scan into a finding, so that a run can note it and go on.
  *
  * @param error What was thrown for the scan.
- * @returns A finding of severity `error` with the error's own code, path, message and remedy.
+ * @param path The scan's path, where the error arose after reading and does not know it. Default: the error's own.
+ * @returns A finding of severity `error` with the error's code, message and remedy.
  */
-export function findingOf(error: CorruptVolumeError): Finding {
-  return { severity: "error", code: error.code, path: error.path, message: error.message, fix: error.fix };
+export function findingOf(error: CorruptVolumeError, path: string = error.path): Finding {
+  return { severity: "error", code: error.code, path, message: error.message, fix: error.fix };
 }

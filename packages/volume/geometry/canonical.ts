@@ -6,19 +6,28 @@ import { matchAxes, orientationOf } from "./orientation.ts";
 /** Largest distance from a whole number, in voxels, at which two grids count as the same up to order and direction. */
 const SAME_GRID_TOLERANCE = 1e-3;
 
+/** A canonical volume and the way back. */
+export interface CanonicalVolume {
+  /** The scan with its axes in RAS+ order. */
+  readonly volume: Volume;
+  /** The grid it came from, for {@linkcode restoreGrid} and {@linkcode resampleToGrid}. */
+  readonly original: VoxelGrid;
+}
+
 /**
  * Reorders and flips axes so that width runs left→right, height posterior→anterior and depth inferior→superior (RAS+).
  *
  * Voxels are moved, never resampled, and the affine follows: every voxel keeps its place in the world, and an oblique scan
- * stays oblique. All 48 axis orders of one scan give the same array. To bring a result back, keep the original volume (or
- * its `shape` and `affine`) for {@linkcode restoreGrid}. The same as nibabel's `as_closest_canonical`.
+ * stays oblique. All 48 axis orders of one scan give the same array. To bring a result back, hand
+ * `original` to {@linkcode restoreGrid}. The same as nibabel's `as_closest_canonical`.
  *
  * @param volume Any scan; left as it is.
- * @returns The canonical volume; the array is shared when nothing had to move.
+ * @returns The canonical volume, whose array is shared with the input's when nothing had to move, and the original grid.
  */
-export function toCanonical(volume: Volume): Volume {
+export function toCanonical(volume: Volume): CanonicalVolume {
+  const original: VoxelGrid = { shape: volume.shape, affine: volume.affine };
   const before = orientationOf(volume.affine);
-  if (before === "RAS") return deriveVolume(volume, {}, "axes are RAS+ already");
+  if (before === "RAS") return { volume: deriveVolume(volume, {}, "axes are RAS+ already"), original };
   const matches = matchAxes(volume.affine);
   // Voxel axis a (0 width, 1 height, 2 depth) is array axis 2 − a, in the input as in the output.
   const sources = [2, 1, 0].map((world): AxisSource => {
@@ -27,7 +36,8 @@ export function toCanonical(volume: Volume): Volume {
   }) as [AxisSource, AxisSource, AxisSource];
   const moved = permuteAxes(volume.data, volume.shape, sources);
   const affine = multiplyAffines(volume.affine, indexMap(sources, volume.shape));
-  return deriveVolume(volume, { ...moved, affine }, `axes reordered from ${before} to RAS+ without resampling`);
+  const line = `axes reordered from ${before} to RAS+ without resampling`;
+  return { volume: deriveVolume(volume, { ...moved, affine }, line), original };
 }
 
 /**
@@ -36,7 +46,7 @@ export function toCanonical(volume: Volume): Volume {
  * This undoes {@linkcode toCanonical} exactly, for the scan itself or for anything computed on its canonical grid.
  *
  * @param volume What was computed, on the canonical grid.
- * @param original The grid to return to: the original volume, or its shape and affine.
+ * @param original The grid to return to: what {@linkcode toCanonical} gave, or any volume on that grid.
  * @returns The same voxels in the original order, with the original affine.
  * @throws RangeError when the two grids are not the same voxels: resample with {@linkcode resampleToGrid} instead.
  */
