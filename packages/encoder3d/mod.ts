@@ -1,6 +1,35 @@
 /**
- * 3D encoders and decoders.
+ * 3D encoders and decoders for pretraining: the contract that any network can satisfy, and nnU-Net's plain and residual-encoder U-Nets
+ * with nnU-Net's parameter names.
+ *
+ * ```ts
+ * import * as tf from "@tensorflow/tfjs-core";
+ * import { selectBackend } from "@med3d/webgpu-kernels";
+ * import { createEncoder, describeEncoder, ReconstructionHead, UNetDecoder } from "@med3d/encoder3d";
+ * import { Random } from "random";
+ *
+ * await selectBackend();
+ * const random = new Random("my run");
+ * const encoder = createEncoder("residual-unet", { features: [4, 8, 16], blocksPerStage: 1, random });
+ * const decoder = new UNetDecoder(encoder, { random });
+ * const head = new ReconstructionHead(decoder.outChannels, 1, { random });
+ *
+ * const volume = tf.zeros<tf.Rank.R5>([1, 16, 16, 16, 1]);
+ * const reconstruction = head.apply(decoder.decode(encoder.encode(volume)));
+ * console.log(reconstruction.shape); // [1, 16, 16, 16, 1]
+ * console.log(describeEncoder(encoder, [16, 16, 16], { followedBy: [decoder, head] }).parameters);
+ * ```
  *
  * @module
  */
+export type { Cost, Costed } from "./_cost.ts";
 export * from "./contract.ts";
+export * from "./create_encoder.ts";
+export * from "./describe_encoder.ts";
+export * from "./nnunet_state_dict.ts";
+export * from "./plain_unet.ts";
+export * from "./reconstruction_head.ts";
+export * from "./residual_encoder_unet.ts";
+export * from "./unet_decoder.ts";
+export { type Stage, UNetEncoder } from "./unet_encoder.ts";
+export type { ResolvedUNetOptions, UNetOptions } from "./unet_options.ts";

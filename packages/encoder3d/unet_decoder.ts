@@ -1,0 +1,187 @@
+import * as tf from "@tensorflow/tfjs-core";
+import { ConvTranspose3d, joinParameters, type Parameters, type Triple, type TripleLike } from "@med3d/nn";
+import type { Random } from "random";
+import { joinList, StackedConvs } from "./_blocks.ts";
+import { addCosts, type Cost, type Costed, costOfTransposedConvolution, dividedBy, product } from "./_cost.ts";
+import type { Decoder3D, Encoder3D } from "./contract.ts";
+import { resolveCounts, resolveTriples } from "./unet_options.ts";
+
+/** Options of {@linkcode UNetDecoder}. */
+export interface UNetDecoderOptions {
+  /** Convolutions behind each upsampling, deepest first, or one number for all. Default 2. */
+  readonly convsPerStage?: number | readonly number[];
+  /** Cells of each level's kernels, finest first. Default: those of the encoder where it tells them, else 3. */
+  readonly kernelSizes?: readonly TripleLike[];
+  /**
+   * Channels at full resolution, where the encoder's finest level is coarser than the volume. Default: such that this level holds about as
+   * many numbers as the encoder's finest, but at least 8.
+   */
+  readonly fullResolutionChannels?: number;
+  /** Whether convolutions have biases. Default true. */
+  readonly convBias?: boolean;
+  /** Source of the initial values: He's normal distribution as nnU-Net, zero biases. */
+  readonly random: Random;
+}
+
+/** Upsamples, joins the skip of that level where there is one, and convolves. */
+interface DecoderStage {
+  readonly upsample: ConvTranspose3d;
+  readonly convs: StackedConvs;
+}
+
+/**
+ * Decoder of nnU-Net's U-Nets for any {@linkcode Encoder3D}: from the deepest level up, a transposed convolution whose kernel equals its
+ * stride, concatenation with the encoder's level, and convolutions. Where the encoder's finest level is coarser than the volume, one more
+ * stage without a skip brings it to full resolution.
+ *
+ * Names, layout on disk and numerics of `UNetDecoder` in MIC-DKFZ's dynamic-network-architectures 0.4.4, against which outputs and
+ * gradients were checked; the stage to full resolution is ours. A head maps the features to what is wanted
+ * ({@linkcode ReconstructionHead}).
+ */
+export class UNetDecoder implements Decoder3D, Costed {
+  /** Channels of the output. */
+  readonly outChannels: number;
+  /** Trainable parameters: `transpconvs.<stage>.weight`, `stages.<stage>.convs.<i>.conv.weight`, … and `full_resolution.*`. */
+  readonly parameters: Parameters;
+  readonly #channels: readonly number[];
+  readonly #strides: readonly Triple[];
+  readonly #stages: readonly DecoderStage[];
+  readonly #fullResolution: DecoderStage | undefined;
+
+  /**
+   * Makes the decoder of an encoder.
+   *
+   * @param encoder Only its channels, strides and, where present, kernel sizes are read.
+   * @throws RangeError when an option is out of range, or the stride of a level is no multiple of the finer one's.
+   */
+  constructor(
+    encoder: Pick<Encoder3D, "channels" | "strides"> & { readonly kernelSizes?: readonly Triple[] },
+    options: UNetDecoderOptions,
+  ) {
+    const action = "make a UNetDecoder";
+    const { convsPerStage = 2, convBias = true, random } = options;
+    const { channels, strides } = encoder;
+    const levels = channels.length;
+    this.#channels = channels;
+    this.#strides = resolveTriples(action, "the encoder's strides", { values: strides, length: levels });
+    const kernelSizes = resolveTriples(action, "kernelSizes", {
+      values: options.kernelSizes ?? encoder.kernelSizes ?? channels.map(() => 3),
+      length: levels,
+    });
+    const counts = resolveCounts(action, "convsPerStage", { value: convsPerStage, length: levels - 1 });
+
+    this.#stages = counts.map((count, stage) => {
+      const level = levels - 2 - stage; // the level that the stage rises to
+      const [below, skip] = [channels[level + 1]!, channels[level]!];
+      const stride = ratio(this.#strides[level + 1]!, this.#strides[level]!);
+      return {
+        upsample: new ConvTranspose3d(below, skip, {
+          kernelSize: stride,
+          bias: convBias,
+          initialisation: "he",
+          random,
+        }),
+        convs: new StackedConvs(2 * skip, skip, { count, kernelSize: kernelSizes[level]!, convBias, random }),
+      };
+    });
+    const [finest, finestStride] = [channels[0]!, this.#strides[0]!];
+    const parameters = new Map([
+      ...joinList("stages", this.#stages.map(({ convs }) => convs)),
+      ...joinList("transpconvs", this.#stages.map(({ upsample }) => upsample)),
+    ]);
+    this.outChannels = finest;
+    if (product(finestStride) > 1) {
+      const balanced = Math.max(8, Math.ceil(finest / product(finestStride)));
+      this.outChannels = options.fullResolutionChannels ?? balanced;
+      this.#fullResolution = {
+        upsample: new ConvTranspose3d(finest, this.outChannels, {
+          kernelSize: finestStride,
+          bias: convBias,
+          initialisation: "he",
+          random,
+        }),
+        convs: new StackedConvs(this.outChannels, this.outChannels, {
+          count: counts.at(-1) ?? 1,
+          kernelSize: kernelSizes[0]!,
+          convBias,
+          random,
+        }),
+      };
+    }
+    const full = this.#fullResolution;
+    this.parameters = joinParameters({
+      "": parameters,
+      "full_resolution.stage": full?.convs.parameters ?? new Map(),
+      "full_resolution.transpconv": full?.upsample.parameters ?? new Map(),
+    });
+  }
+
+  /**
+   * Computes a dense map on the volume's grid.
+   *
+   * @param features One `[batch, d, h, w, channels[level]]` float32 tensor per level, finest first; stay the caller's.
+   * @returns `[batch, depth, height, width, outChannels]`; the caller disposes. Gradients flow to features and parameters.
+   * @throws RangeError when the levels are not those of the encoder.
+   */
+  decode(features: readonly tf.Tensor5D[]): tf.Tensor5D {
+    this.#checkFeatures(features);
+    return tf.tidy(() => {
+      let x = features.at(-1)!;
+      this.#stages.forEach(({ upsample, convs }, stage) => {
+        const skip = features[features.length - 2 - stage]!;
+        x = convs.apply(tf.concat([upsample.apply(x), skip], 4));
+      });
+      const full = this.#fullResolution;
+      return full ? full.convs.apply(full.upsample.apply(x)) : tf.clone(x);
+    });
+  }
+
+  /** Estimates the cost of one volume of `[depth, height, width]` voxels. */
+  cost(inputSize: Triple): Cost {
+    const sizes = this.#strides.map((stride) => dividedBy(inputSize, stride)).reverse(); // deepest first
+    const costs = this.#stages.flatMap(({ upsample, convs }, stage) => [
+      costOfTransposedConvolution(upsample, sizes[stage]!),
+      convs.cost(sizes[stage + 1]!),
+    ]);
+    if (this.#fullResolution) {
+      costs.push(costOfTransposedConvolution(this.#fullResolution.upsample, sizes.at(-1)!));
+      costs.push(this.#fullResolution.convs.cost(inputSize));
+    }
+    return addCosts(costs);
+  }
+
+  #checkFeatures(features: readonly tf.Tensor5D[]): void {
+    const shapes = features.map(({ shape }) => `[${shape}]`).join(", ");
+    if (features.length !== this.#channels.length) {
+      throw new RangeError(
+        `Cannot decode: the number of levels is wrong: got ${features.length}, expected ${this.#channels.length}, finest first.`,
+      );
+    }
+    const finest = features[0]!.shape;
+    const fits = features.every(({ shape }, level) =>
+      shape.length === 5 && shape[0] === finest[0] && shape[4] === this.#channels[level] &&
+      [0, 1, 2].every((axis) =>
+        shape[axis + 1]! * this.#strides[level]![axis]! === finest[axis + 1]! * this.#strides[0]![axis]!
+      )
+    );
+    if (!fits) {
+      throw new RangeError(
+        `Cannot decode: the levels do not fit the encoder: got ${shapes}, expected channels ${
+          this.#channels.join(", ")
+        } on grids ` +
+          `of one volume at strides ${this.#strides.map((stride) => `[${stride}]`).join(", ")}.`,
+      );
+    }
+  }
+}
+
+function ratio(coarse: Triple, fine: Triple): Triple {
+  const quotient = coarse.map((stride, axis) => stride / fine[axis]!);
+  if (quotient.some((step) => !Number.isInteger(step))) {
+    throw new RangeError(
+      `Cannot make a UNetDecoder: a level's stride is no multiple of the finer one's: got [${coarse}] after [${fine}], ` +
+        `expected whole multiples.`,
+    );
+  }
+  return quotient as unknown as Triple;
+}

@@ -1,0 +1,86 @@
+import * as tf from "@tensorflow/tfjs-core";
+import type { Module, Parameters, Triple } from "@med3d/nn";
+import { addCosts, type Cost, type Costed, dividedBy, NO_COST, product } from "./_cost.ts";
+import type { Encoder3D } from "./contract.ts";
+import type { ResolvedUNetOptions } from "./unet_options.ts";
+
+/** A network of one path that halves the grid from stage to stage. */
+export interface Stage extends Module, Costed {
+  /** Maps a batch of volumes. */
+  apply(x: tf.Tensor5D): tf.Tensor5D;
+}
+
+/** What the encoders of the two U-Nets have in common: an optional stem and a chain of stages whose outputs are the pyramid. */
+export abstract class UNetEncoder implements Encoder3D, Costed {
+  /** Channels of the volume. */
+  readonly inChannels: number;
+  /** Channels of each level, finest first. */
+  readonly channels: readonly number[];
+  /** Input voxels per cell of each level, finest first. */
+  readonly strides: readonly Triple[];
+  /** Cells of each level's kernels; {@linkcode UNetDecoder} takes them over. */
+  readonly kernelSizes: readonly Triple[];
+  /** Trainable parameters under nnU-Net's names, without the prefix `encoder.`. */
+  abstract readonly parameters: Parameters;
+  /** What the volume passes before the first stage. */
+  protected abstract readonly stem: Stage | undefined;
+  /** One stage per level. */
+  protected abstract readonly stages: readonly Stage[];
+
+  /** Takes over the options that make up the contract. */
+  constructor({ inChannels, features, totalStrides, kernelSizes }: ResolvedUNetOptions) {
+    this.inChannels = inChannels;
+    this.channels = features;
+    this.strides = totalStrides;
+    this.kernelSizes = kernelSizes;
+  }
+
+  /**
+   * Computes the feature pyramid, finest first.
+   *
+   * @param volume `[batch, depth, height, width, inChannels]` float32; stays the caller's. Depth, height and width are multiples of the
+   * coarsest stride.
+   * @returns One `[batch, d, h, w, channels[level]]` tensor per level; the caller disposes. Gradients flow.
+   * @throws RangeError when the shape does not fit, or the coarsest grid would hold a single cell, which instance norm erases.
+   */
+  encode(volume: tf.Tensor5D): tf.Tensor5D[] {
+    this.#checkShape(volume.shape);
+    return tf.tidy(() => {
+      let x = this.stem ? this.stem.apply(volume) : volume;
+      return this.stages.map((stage) => x = stage.apply(x));
+    });
+  }
+
+  /** Estimates the cost of one volume of `[depth, height, width]` voxels. */
+  cost(inputSize: Triple): Cost {
+    const costs = [this.stem?.cost(inputSize) ?? NO_COST];
+    this.stages.forEach((stage, level) => {
+      costs.push(stage.cost(dividedBy(inputSize, this.strides[level - 1] ?? [1, 1, 1])));
+    });
+    return addCosts(costs);
+  }
+
+  #checkShape(shape: readonly number[]): void {
+    const coarsest = this.strides.at(-1)!;
+    const size: Triple = [shape[1] ?? 0, shape[2] ?? 0, shape[3] ?? 0];
+    if (shape.length !== 5 || shape[4] !== this.inChannels) {
+      throw new RangeError(
+        `Cannot encode: the volume has the wrong shape: got [${shape}], expected ` +
+          `[batch, depth, height, width, ${this.inChannels}].`,
+      );
+    }
+    if (size.some((n, axis) => n < 1 || n % coarsest[axis]! !== 0)) {
+      const nearest = size.map((n, axis) => Math.max(1, Math.ceil(n / coarsest[axis]!)) * coarsest[axis]!);
+      throw new RangeError(
+        `Cannot encode: the volume does not divide into the coarsest cells: got [${size}] voxels, expected multiples of ` +
+          `[${coarsest}]. Pad or crop it, to [${nearest}] for example.`,
+      );
+    }
+    if (product(dividedBy(size, coarsest)) === 1) {
+      throw new RangeError(
+        `Cannot encode: the coarsest grid holds one cell, which instance norm erases: got [${size}] voxels, expected more than ` +
+          `[${coarsest}]. Give a larger volume or an encoder of fewer stages.`,
+      );
+    }
+  }
+}
