@@ -43,7 +43,7 @@ export function readSafetensors(bytes: Uint8Array): Safetensors {
   checkCoverage(entries, bytes.length - dataStart);
   const tensors = new Map<string, StoredTensor>();
   for (const { name, dtype, shape, begin, end } of entries) {
-    tensors.set(name, { dtype, shape, data: decode(bytes.slice(dataStart + begin, dataStart + end), dtype) });
+    tensors.set(name, { dtype, shape, data: decode(copyBytes(bytes, dataStart + begin, dataStart + end), dtype) });
   }
   return { tensors, metadata: parseMetadata(metadata) };
 }
@@ -127,6 +127,13 @@ function parseMetadata(value: unknown): Readonly<Record<string, string>> {
     return refuse("__metadata__ is wrong", quote(value), "an object of strings");
   }
   return value as Record<string, string>;
+}
+
+/** Copies a part. Not `slice`, which on Node's Buffer makes no copy. */
+function copyBytes(bytes: Uint8Array, begin: number, end: number): Uint8Array<ArrayBuffer> {
+  const copy = new Uint8Array(end - begin);
+  copy.set(bytes.subarray(begin, end));
+  return copy;
 }
 
 /** Views or widens the bytes of one tensor; they are a copy of their own and so aligned. */
