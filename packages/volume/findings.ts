@@ -31,6 +31,7 @@ export type CorruptVolumeCode =
 
 /** A scan that cannot be used as it is: damaged, not a 3D scan, or too large. Its message names file, value and remedy. */
 export class CorruptVolumeError extends Error {
+  /** Always `"CorruptVolumeError"`. */
   override readonly name = "CorruptVolumeError";
   /** Kind of fault, for programs to branch on. */
   readonly code: CorruptVolumeCode;

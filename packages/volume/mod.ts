@@ -1,5 +1,20 @@
 /**
- * Scans in and out with honest geometry.
+ * Scans in and out with honest geometry: NIfTI files, orientation, resampling and intensities, each step written into the
+ * volume's history.
+ *
+ * ```ts
+ * import { createVolume, encodeNifti, normaliseIntensity, readNifti } from "@med3d/volume";
+ * import { resampleToGrid, resampleVolume, toCanonical } from "@med3d/volume";
+ *
+ * const made = createVolume(Int16Array.from({ length: 720 }, (_, i) => i % 500), [8, 9, 10], { modality: "CT" });
+ * const file = await encodeNifti(made, { gzip: true }); // writeNifti(made, "scan.nii.gz") puts it on disk
+ *
+ * const scan = await readNifti(file, { modality: "CT" }); // or readNifti("scan.nii.gz")
+ * const { volume, original } = toCanonical(scan);
+ * const input = normaliseIntensity(resampleVolume(volume, { spacingMm: 2 }));
+ * const back = resampleToGrid(input, original); // on the scan's own voxels again
+ * console.log(back.shape, back.history);
+ * ```
  *
  * @module
  */
@@ -8,30 +23,28 @@ export { applyAffine, invertAffine, multiplyAffines, type Triple } from "./geome
 export { type CanonicalVolume, restoreGrid, toCanonical } from "./geometry/canonical.ts";
 export { orientationOf } from "./geometry/orientation.ts";
 export { padOrCrop, type PadOrCropOptions } from "./geometry/pad_or_crop.ts";
-export { type InterpolationOptions, type ResampleOptions, resampleVolume, resizeVolume } from "./geometry/resample.ts";
-export { resampleToGrid, type ResampleToGridOptions } from "./geometry/resample_to_grid.ts";
-export type { Interpolation } from "./geometry/_interpolate.ts";
 export {
-  type Foreground,
-  type NonFiniteOptions,
-  normaliseIntensity,
-  type NormaliseOptions,
-  normalisePercentile,
-  normaliseZScore,
-  type PercentileOptions,
-  windowCt,
-  type WindowOptions,
-  type ZScoreOptions,
-} from "./intensity/normalise.ts";
+  type Interpolation,
+  type InterpolationOptions,
+  type ResampleOptions,
+  resampleVolume,
+  resizeVolume,
+} from "./geometry/resample.ts";
+export { resampleToGrid, type ResampleToGridOptions } from "./geometry/resample_to_grid.ts";
+export type { Foreground } from "./intensity/foreground.ts";
+export type { NonFiniteOptions } from "./intensity/non_finite.ts";
+export { normaliseIntensity, type NormaliseOptions } from "./intensity/normalise_intensity.ts";
+export { normalisePercentile, type PercentileOptions } from "./intensity/normalise_percentile.ts";
+export { normaliseZScore, type ZScoreOptions } from "./intensity/normalise_z_score.ts";
 export {
   checkVolume,
   type CheckVolumeOptions,
   measureVoxels,
   type VoxelStatistics,
 } from "./intensity/voxel_statistics.ts";
-export type { AffineOrigin } from "./nifti/_header_affine.ts";
+export { windowCt, type WindowOptions } from "./intensity/window_ct.ts";
 export type { NiftiDatatype } from "./nifti/datatypes.ts";
-export { type NiftiHeader, parseNiftiHeader } from "./nifti/header.ts";
+export { type AffineOrigin, type NiftiHeader, parseNiftiHeader } from "./nifti/header.ts";
 export { readNifti, readNiftiHeader, type ReadNiftiOptions } from "./nifti/read_nifti.ts";
 export { encodeNifti, type EncodeNiftiOptions, writeNifti, type WriteNiftiOptions } from "./nifti/write_nifti.ts";
 export * from "./slice_image.ts";

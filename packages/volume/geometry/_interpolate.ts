@@ -1,8 +1,6 @@
 import type { VoxelArray } from "../volume.ts";
 import { sameTypeArray } from "./_permute.ts";
-
-/** How values between voxel centres are made. */
-export type Interpolation = "linear" | "nearest";
+import type { Interpolation } from "./resample.ts";
 
 /** Old index of new voxel `o` along one axis: `start + scale · o`. */
 export interface AxisMap {

@@ -1,6 +1,9 @@
 import { deriveVolume, type Volume } from "../volume.ts";
-import { type AxisMap, interpolateSeparably, type Interpolation } from "./_interpolate.ts";
+import { type AxisMap, interpolateSeparably } from "./_interpolate.ts";
 import { regridAffine } from "./affine.ts";
+
+/** How values between voxel centres are made. */
+export type Interpolation = "linear" | "nearest";
 
 /** Options shared by everything that interpolates. */
 export interface InterpolationOptions {

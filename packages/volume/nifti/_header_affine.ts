@@ -1,9 +1,7 @@
 import { CorruptVolumeError, type Finding } from "../findings.ts";
 import { isFiniteInvertible } from "../geometry/affine.ts";
 import type { NiftiFields } from "./_header_fields.ts";
-
-/** Header fields that an affine can come from, in the order of preference. */
-export type AffineOrigin = "sform" | "qform" | "pixdim";
+import type { AffineOrigin } from "./header.ts";
 
 /** Transform codes of the standard; others count as 0, "not given". */
 const KNOWN_CODES = [0, 1, 2, 3, 4, 5];

@@ -1,7 +1,10 @@
 import { CorruptVolumeError, type Finding } from "../findings.ts";
 import { datatypeOf, DATATYPES, type NiftiDatatype, refusedDatatypeName } from "./datatypes.ts";
-import { affineOfFields, type AffineOrigin } from "./_header_affine.ts";
+import { affineOfFields } from "./_header_affine.ts";
 import { type NiftiFields, parseFields } from "./_header_fields.ts";
+
+/** Header fields that an affine can come from, in the order of preference. */
+export type AffineOrigin = "sform" | "qform" | "pixdim";
 
 /** What a NIfTI header says about one 3D volume, checked and ready to use. */
 export interface NiftiHeader {
@@ -67,6 +70,15 @@ export function parseNiftiHeader(bytes: Uint8Array, path = ""): NiftiHeader {
         DATATYPES[datatype].bytes * 8
       }; the datatype rules`,
       fix: "Write the file again with a tool that keeps the standard.",
+    });
+  }
+  if (shape.includes(1)) {
+    findings.push({
+      severity: "warning",
+      code: "single-slice",
+      path,
+      message: `the scan is one voxel thick: [${shape}] (depth, height, width)`,
+      fix: "Leave it out if 3D structure is to be learned.",
     });
   }
   const { affine, origin } = affineOfFields(fields, { path, shape, findings });

@@ -1,15 +1,13 @@
-import { CorruptVolumeError, type Finding } from "../findings.ts";
+import type { Finding } from "../findings.ts";
 import { createVolume, type Modality, type Volume } from "../volume.ts";
 import { type ByteSource, openByteSource } from "./_byte_source.ts";
-import { decodedBytes, decodeVoxels, InexactIntegerError, isScaled } from "./_decode_voxels.ts";
+import { decodeVoxels, InexactIntegerError, isScaled } from "./_decode_voxels.ts";
+import { placeOfFrame, readExactly, refuse, reportTrailingBytes, skip } from "./_frame_bytes.ts";
 import { LAYOUTS } from "./_header_fields.ts";
 import { headerPathOf, imagePathOf } from "./_pair_paths.ts";
-import { DATATYPES } from "./datatypes.ts";
 import { type NiftiHeader, parseNiftiHeader } from "./header.ts";
 
 const DEFAULT_MAX_BYTES = 2 ** 32;
-const SCRATCH_BYTES = 1 << 16;
-const TRAILING_LIMIT_BYTES = 1 << 20;
 
 /** Options of {@linkcode readNifti}. */
 export interface ReadNiftiOptions {
@@ -111,93 +109,6 @@ async function openHeader(
   }
 }
 
-interface Place {
-  readonly start: number;
-  readonly length: number;
-  readonly isLast: boolean;
-}
-
-/** Finds where a frame's bytes lie, and refuses what the file or the memory cannot hold before anything is allocated. */
-function placeOfFrame(
-  header: NiftiHeader,
-  source: ByteSource,
-  options: { readonly frame: number | undefined; readonly maxBytes: number },
-): Place {
-  const { frame, maxBytes } = options;
-  if (header.frames > 1 && frame === undefined) {
-    const message = `it holds ${header.frames} frames of [${header.shape}] voxels, expected one 3D scan`;
-    throw refuse(source, "not-3d", message, "Choose one with the option `frame`, or split the file.");
-  }
-  if ((frame ?? 0) >= header.frames) {
-    throw new RangeError(
-      `Cannot read NIfTI ${source.path}: no such frame: got ${frame}, expected below ${header.frames}. Count from 0.`,
-    );
-  }
-  const voxels = header.shape[0] * header.shape[1] * header.shape[2];
-  const length = voxels * DATATYPES[header.datatype].bytes;
-  const needed = Math.max(length, voxels * decodedBytes(header));
-  if (needed > maxBytes) {
-    const message = `the header promises ${voxels} voxels of ${header.datatype}, ${needed} bytes, above ${maxBytes}`;
-    throw refuse(source, "too-large", message, "Check the header's dimensions, or raise `maxBytes`.");
-  }
-  const start = header.dataOffset + (frame ?? 0) * length;
-  if (!(start + length <= source.boundBytes)) {
-    const most = source.compressed ? `can unpack to ${source.boundBytes} at most` : `holds ${source.boundBytes}`;
-    const message = `the header promises bytes up to ${start + length}, the file ${most}`;
-    throw refuse(source, "truncated", message, "Copy or download the file again.");
-  }
-  return { start, length, isLast: (frame ?? 0) === header.frames - 1 };
-}
-
-async function skip(source: ByteSource, count: number): Promise<void> {
-  const scratch = new Uint8Array(SCRATCH_BYTES);
-  for (let left = count; left > 0;) {
-    const got = await source.fill(scratch.subarray(0, Math.min(left, SCRATCH_BYTES)));
-    if (got === 0) {
-      throw refuse(source, "truncated", `it ends ${left} bytes before the voxels begin`, "Copy or download it again.");
-    }
-    left -= got;
-  }
-}
-
-async function readExactly(source: ByteSource, length: number): Promise<Uint8Array<ArrayBuffer>> {
-  let bytes: Uint8Array<ArrayBuffer>;
-  try {
-    bytes = new Uint8Array(length);
-  } catch (cause) {
-    throw refuse(source, "too-large", `${length} bytes cannot be allocated`, "Free memory or crop the scan.", cause);
-  }
-  const got = await source.fill(bytes);
-  if (got < length) {
-    const message = `the header promises ${length} bytes of voxels, the file holds ${got}`;
-    throw refuse(source, "truncated", message, "Copy or download the file again.");
-  }
-  return bytes;
-}
-
-/** Reads on to the end (which also checks gzip's checksum), no further than 1 MiB, and says if anything was there. */
-async function reportTrailingBytes(
-  source: ByteSource,
-  place: Place,
-  onFinding: (finding: Finding) => void,
-): Promise<void> {
-  let extra = 0;
-  if (source.compressed) {
-    const scratch = new Uint8Array(SCRATCH_BYTES);
-    for (let got = -1; got !== 0 && extra <= TRAILING_LIMIT_BYTES; extra += got) got = await source.fill(scratch);
-  } else {
-    extra = source.boundBytes - place.start - place.length;
-  }
-  if (extra === 0) return;
-  onFinding({
-    severity: "warning",
-    code: "trailing-bytes",
-    path: source.path,
-    message: `${extra > TRAILING_LIMIT_BYTES ? "more than 1 MiB" : `${extra} bytes`} after the voxels were ignored`,
-    fix: "Check that the header's dimensions are right.",
-  });
-}
-
 function decode(bytes: Uint8Array<ArrayBuffer>, header: NiftiHeader, source: ByteSource): Volume["data"] {
   try {
     return decodeVoxels(bytes, header);
@@ -220,14 +131,4 @@ function historyOf(header: NiftiHeader, path: string, frame: number | undefined)
       : "kept the stored values: the header asks for no scaling",
     ...header.findings.map((finding) => finding.message),
   ];
-}
-
-function refuse(
-  source: ByteSource,
-  code: CorruptVolumeError["code"],
-  problem: string,
-  fix: string,
-  cause?: unknown,
-): CorruptVolumeError {
-  return new CorruptVolumeError(code, { action: "read NIfTI", path: source.path, problem, fix, cause });
 }

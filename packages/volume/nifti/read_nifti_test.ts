@@ -184,6 +184,13 @@ Deno.test("readNifti: 4D files are refused unless a frame is chosen; trailing si
   assert.deepEqual((await readNifti(bytes)).shape, [2, 3, 4]);
 });
 
+Deno.test("readNifti: a scan one voxel thick is read, with a finding", async () => {
+  const findings: Finding[] = [];
+  const flat = await encodeNifti(createVolume(new Uint8Array(12), [1, 3, 4]));
+  assert.deepEqual((await readNifti(flat, { onFinding: (finding) => findings.push(finding) })).shape, [1, 3, 4]);
+  assert.deepEqual(findings.map(({ code, severity }) => [code, severity]), [["single-slice", "warning"]]);
+});
+
 type Damage = (view: DataView, bytes: Uint8Array<ArrayBuffer>) => Uint8Array | void;
 
 const damages: readonly [string, CorruptVolumeError["code"], Damage][] = [
