@@ -38,3 +38,13 @@ export function constantError(volume: Volume, action: string, problem: string): 
     fix: "Leave the scan out, or choose another foreground.",
   });
 }
+
+/** Makes the error for a scan whose values lie further apart than a double can say. */
+export function overflowError(volume: Volume, action: string): CorruptVolumeError {
+  return new CorruptVolumeError("non-finite", {
+    action,
+    path: "",
+    problem: `the spread of its voxels overflows 64-bit floating point${originOf(volume)}`,
+    fix: "Repair the scan: such values are no intensities.",
+  });
+}

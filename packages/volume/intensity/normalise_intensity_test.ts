@@ -141,6 +141,16 @@ Deno.test("normalisePercentile, normaliseZScore: a constant or empty foreground 
   }
 });
 
+Deno.test("normalisePercentile, normaliseZScore: a spread beyond float64 is refused rather than made into zeros", () => {
+  const wild = createVolume(Float64Array.of(-1.7e308, 1, 2, 1.7e308), [1, 1, 4]);
+  for (const normalise of [normalisePercentile, normaliseZScore]) {
+    assert.throws(
+      () => normalise(wild),
+      (error) => error instanceof CorruptVolumeError && /overflows/.test(error.message),
+    );
+  }
+});
+
 Deno.test("checkVolume: finds NaN, constant and small volumes and nothing in a sound one", () => {
   assert.deepEqual(checkVolume(scan, { minimumShape: [4, 5, 6] }), []);
   const codes = (volume: Parameters<typeof checkVolume>[0], minimumShape: [number, number, number] = [1, 1, 1]) =>

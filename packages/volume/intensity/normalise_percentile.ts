@@ -1,7 +1,7 @@
 import type { Volume } from "../volume.ts";
 import { mapUnit } from "./_map_unit.ts";
 import { orderStatistics } from "./_order_statistics.ts";
-import { constantError, type Foreground, foregroundValues, nameOf } from "./foreground.ts";
+import { constantError, type Foreground, foregroundValues, nameOf, overflowError } from "./foreground.ts";
 import { type NonFiniteOptions, refuseNonFinite } from "./non_finite.ts";
 
 /** Options of {@linkcode normalisePercentile}. */
@@ -24,7 +24,7 @@ export interface PercentileOptions extends NonFiniteOptions {
  * @param options Percentiles, foreground, and what becomes of non-finite voxels.
  * @returns Float32 volume in [0, 1].
  * @throws RangeError when the percentiles are not 0 ≤ lower < upper ≤ 100.
- * @throws CorruptVolumeError with code `non-finite` (see `nonFinite`) or `constant`, when both percentiles are one value.
+ * @throws CorruptVolumeError with code `non-finite` (see `nonFinite`; also when the spread overflows) or `constant`, when both percentiles are one value.
  */
 export function normalisePercentile(volume: Volume, options: PercentileOptions = {}): Volume {
   const { lower = 0.5, upper = 99.5, foreground = "nonzero" } = options;
@@ -45,6 +45,7 @@ export function normalisePercentile(volume: Volume, options: PercentileOptions =
       `percentiles ${lower} and ${upper} of its ${nameOf(foreground)} voxels are both ${low}`,
     );
   }
+  if (high - low === Infinity) throw overflowError(volume, action);
   const line = `percentiles ${lower} to ${upper} of ${nameOf(foreground)} voxels (${low} to ${high}) to [0, 1]`;
   return mapUnit(volume, { low, range: high - low, line, nonFinite: options.nonFinite });
 }

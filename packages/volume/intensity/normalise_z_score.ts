@@ -1,5 +1,5 @@
 import { deriveVolume, type Volume } from "../volume.ts";
-import { constantError, type Foreground, foregroundValues, nameOf } from "./foreground.ts";
+import { constantError, type Foreground, foregroundValues, nameOf, overflowError } from "./foreground.ts";
 import { type NonFiniteOptions, refuseNonFinite, replacedNote } from "./non_finite.ts";
 import { measureVoxels } from "./voxel_statistics.ts";
 
@@ -17,7 +17,7 @@ export interface ZScoreOptions extends NonFiniteOptions {
  * @param volume Any scan; left as it is.
  * @param options Foreground, and what becomes of non-finite voxels.
  * @returns Float32 volume whose foreground has mean 0 and deviation 1.
- * @throws CorruptVolumeError with code `non-finite` (see `nonFinite`) or `constant`, when the deviation is 0.
+ * @throws CorruptVolumeError with code `non-finite` (see `nonFinite`; also when the spread overflows) or `constant`, when the deviation is 0.
  */
 export function normaliseZScore(volume: Volume, options: ZScoreOptions = {}): Volume {
   const { foreground = "nonzero", nonFinite = "error" } = options;
@@ -27,6 +27,7 @@ export function normaliseZScore(volume: Volume, options: ZScoreOptions = {}): Vo
   const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
   const variance = values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / values.length;
   const deviation = Math.sqrt(variance);
+  if (!Number.isFinite(deviation)) throw overflowError(volume, action);
   if (!(deviation > Number.EPSILON * Math.abs(mean))) {
     throw constantError(volume, action, `its ${nameOf(foreground)} voxels are all ${values[0]}`);
   }

@@ -85,6 +85,24 @@ Deno.test("writeNifti: a refused voxel leaves the older file and nothing else", 
   }
 });
 
+Deno.test("writeNifti: when the system refuses at the last step, nothing is left behind and the message says where", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    await Deno.mkdir(`${folder}/taken.nii.gz`);
+    const volume = createVolume(new Uint8Array(8), [2, 2, 2]);
+    await assert.rejects(writeNifti(volume, `${folder}/taken.nii.gz`), (error: Error) => {
+      assert.match(
+        error.message,
+        /^Cannot write NIfTI .*taken\.nii\.gz: .*Check the folder, its permissions and the free space\.$/,
+      );
+      return error.cause !== undefined;
+    });
+    assert.deepEqual(Array.from(Deno.readDirSync(folder), ({ name }) => name), ["taken.nii.gz"]);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
 Deno.test("writeNifti: refuses bad endings and folders, values that do not fit, long descriptions, sizes beyond NIfTI-1", async () => {
   const volume = createVolume(Float64Array.of(0.1), [1, 1, 1]);
   await assert.rejects(writeNifti(volume, "scan.mha"), /bad file name: got scan\.mha, expected \*\.nii/);
