@@ -254,14 +254,13 @@ Deno.test("readNifti: unpacks no more of a gzip bomb than the header promises", 
   const bomb = new Uint8Array(200_000_000);
   bomb.set(bytes);
   const packed = gzipSync(bomb, { level: 1 });
+  const cut = packed.subarray(0, packed.length / 2); // whoever unpacks further finds that the end is missing
   const findings: Finding[] = [];
-  const started = performance.now();
-  const volume = await readNifti(packed, { onFinding: (finding) => findings.push(finding) });
+  const volume = await readNifti(cut, { onFinding: (finding) => findings.push(finding) });
   assert.equal(volume.data.length, 24);
   assert.deepEqual(findings.map(({ code, message }) => [code, message]), [
     ["trailing-bytes", "more than 1 MiB after the voxels were ignored"],
   ]);
-  assert.ok(performance.now() - started < 5000);
 });
 
 Deno.test("readNifti: bytes after the voxels are a finding; a damaged checksum, a cut or trailing bytes in gzip refuse", async () => {

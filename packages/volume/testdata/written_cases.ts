@@ -19,6 +19,22 @@ const oblique = Float64Array.of(
 const flipped = oblique.map((value, i) => i % 4 === 2 ? -value : value);
 const sheared = oblique.map((value, i) => i === 1 ? value + 0.9 : value);
 
+/** Turned by 150° about (−1, −2, −3), so that the quaternion's largest component comes out negative at first. */
+const turned = turnedAffine([-1, -2, -3], 150);
+
+function turnedAffine(axis: readonly [number, number, number], degrees: number): Float64Array {
+  const length = Math.hypot(...axis);
+  const [x, y, z] = axis.map((value) => value / length) as [number, number, number];
+  const [c, s] = [Math.cos(degrees * Math.PI / 180), Math.sin(degrees * Math.PI / 180)];
+  const t = 1 - c;
+  return Float64Array.of(
+    ...[t * x * x + c, t * x * y - s * z, t * x * z + s * y, 1],
+    ...[t * x * y + s * z, t * y * y + c, t * y * z - s * x, 2],
+    ...[t * x * z - s * y, t * y * z + s * x, t * z * z + c, 3],
+    ...[0, 0, 0, 1],
+  );
+}
+
 function ramp<T extends VoxelArray>(data: T, first: number): T {
   return data.map((_, i) => first + i) as T;
 }
@@ -49,6 +65,7 @@ export function writtenCases(): WrittenCase[] {
     { name: "int64.nii", volume: wide, options: { datatype: "int64" } },
     { name: "uint64.nii", volume: wide, options: { datatype: "uint64" } },
     { name: "sheared.nii", volume: small, options: { description: "a sheared affine, größer" } },
+    { name: "turned.nii", volume: createVolume(small.data, shape, { affine: turned }), options: { version: 2 } },
     { name: "widened.nii", volume: small, options: { datatype: "float32" } },
     { name: "compressed.nii.gz", volume: small, options: {} },
 
