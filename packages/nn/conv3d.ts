@@ -124,6 +124,15 @@ export class Conv3d implements Module {
       return [this.padding[axis], Math.max(0, reach - inputSize[axis] - this.padding[axis])];
     });
     if (around.every(([front, back]) => front === 0 && back === 0)) return x;
-    return tf.pad(x, [[0, 0], ...around, [0, 0]]);
+    // At rank 4: stock TensorFlow.js pads rank 5 wrongly on WebGPU. Channels lie innermost, so they go along with the width.
+    const [batch, d, h, w, channels] = x.shape;
+    const [alongDepth, alongHeight, [left, right]] = around as [[number, number], [number, number], [number, number]];
+    const padded = tf.pad<tf.Tensor4D>(tf.reshape(x, [batch, d, h, w * channels]), [
+      [0, 0],
+      alongDepth,
+      alongHeight,
+      [left * channels, right * channels],
+    ]);
+    return tf.reshape(padded, [batch, padded.shape[1], padded.shape[2], -1, channels]);
   }
 }

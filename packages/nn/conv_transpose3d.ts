@@ -122,8 +122,17 @@ export class ConvTranspose3d implements Module {
         [...this.stride],
         "valid",
       );
-      const cut = pd + ph + pw === 0 ? full : tf.slice(full, [0, pd, ph, pw, 0], [batch, d, h, w, this.outChannels]);
+      const cut = pd + ph + pw === 0 ? full : this.#cut(full, [d, h, w]);
       return this.#bias ? tf.add(cut, this.#bias) : cut;
     });
+  }
+
+  /** Cuts the padding off. At rank 4: stock TensorFlow.js has a wrong gradient of rank-5 slices on WebGPU. */
+  #cut(full: tf.Tensor5D, [d, h, w]: Triple): tf.Tensor5D {
+    const [pd, ph, pw] = this.padding;
+    const [batch, fullDepth, fullHeight, fullWidth, channels] = full.shape;
+    const merged = tf.reshape(full, [batch, fullDepth, fullHeight, fullWidth * channels]);
+    const part = tf.slice(merged, [0, pd, ph, pw * channels], [batch, d, h, w * channels]);
+    return tf.reshape(part, [batch, d, h, w, channels]);
   }
 }
