@@ -10,7 +10,7 @@ import {
   type TripleLike,
 } from "@med3d/nn";
 import type { Random } from "random";
-import { addCosts, type Cost, type Costed, costOfConvolution, dividedBy, NO_COST } from "./_cost.ts";
+import { addCosts, type Cost, type Costed, costOfConvolution, dividedBy, product } from "./_cost.ts";
 
 /** Options of the blocks. */
 export interface BlockOptions {
@@ -96,10 +96,12 @@ export class ResidualBlock implements Module, Costed {
   readonly #second: ConvBlock;
   readonly #projection: ConvBlock | undefined;
   readonly #stride: Triple;
+  readonly #outChannels: number;
 
   constructor(inChannels: number, outChannels: number, options: BlockOptions) {
     const { stride = [1, 1, 1], ...others } = options;
     this.#stride = stride;
+    this.#outChannels = outChannels;
     this.#first = new ConvBlock(inChannels, outChannels, { ...others, stride });
     this.#second = new ConvBlock(outChannels, outChannels, { ...others, linear: true });
     // nnU-Net starts every block as its skip alone.
@@ -128,10 +130,11 @@ export class ResidualBlock implements Module, Costed {
 
   cost(inputSize: Triple): Cost {
     const outputSize = dividedBy(inputSize, this.#stride);
+    const pooled = product(outputSize) * this.#outChannels;
     return addCosts([
       this.#first.cost(inputSize),
       this.#second.cost(outputSize),
-      this.#projection?.cost(outputSize) ?? NO_COST,
+      this.#projection?.cost(outputSize) ?? { multiplyAdds: 0, featureMapElements: this.#pools ? pooled : 0 },
     ]);
   }
 }

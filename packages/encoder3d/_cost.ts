@@ -4,8 +4,8 @@ import type { Conv3d, ConvTranspose3d, Triple } from "@med3d/nn";
 export interface Cost {
   /** Multiply-adds of the convolutions, forward. */
   readonly multiplyAdds: number;
-  /** Elements that the convolutions put out: nnU-Net's `compute_conv_feature_map_size`. */
-  readonly convolutionOutputs: number;
+  /** Elements that convolutions and poolings put out: nnU-Net's `compute_conv_feature_map_size`. */
+  readonly featureMapElements: number;
 }
 
 /** A network whose cost is known beforehand. */
@@ -15,26 +15,26 @@ export interface Costed {
 }
 
 /** The cost of nothing. */
-export const NO_COST: Cost = { multiplyAdds: 0, convolutionOutputs: 0 };
+export const NO_COST: Cost = { multiplyAdds: 0, featureMapElements: 0 };
 
 /** Sums costs. */
 export function addCosts(costs: readonly Cost[]): Cost {
   return costs.reduce((sum, cost) => ({
     multiplyAdds: sum.multiplyAdds + cost.multiplyAdds,
-    convolutionOutputs: sum.convolutionOutputs + cost.convolutionOutputs,
+    featureMapElements: sum.featureMapElements + cost.featureMapElements,
   }), NO_COST);
 }
 
 /** Cost of a convolution: one kernel per output cell. */
 export function costOfConvolution(conv: Conv3d, inputSize: Triple): Cost {
-  const convolutionOutputs = product(conv.outputSize(inputSize)) * conv.outChannels;
-  return { convolutionOutputs, multiplyAdds: convolutionOutputs * product(conv.kernelSize) * conv.inChannels };
+  const featureMapElements = product(conv.outputSize(inputSize)) * conv.outChannels;
+  return { featureMapElements, multiplyAdds: featureMapElements * product(conv.kernelSize) * conv.inChannels };
 }
 
 /** Cost of a transposed convolution: one kernel per input cell. */
 export function costOfTransposedConvolution(conv: ConvTranspose3d, inputSize: Triple): Cost {
   return {
-    convolutionOutputs: product(conv.outputSize(inputSize)) * conv.outChannels,
+    featureMapElements: product(conv.outputSize(inputSize)) * conv.outChannels,
     multiplyAdds: product(inputSize) * conv.inChannels * product(conv.kernelSize) * conv.outChannels,
   };
 }

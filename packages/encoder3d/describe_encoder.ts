@@ -29,8 +29,8 @@ export interface EncoderDescription {
   /** Multiply-adds of all convolutions in one forward pass of the batch; a training step takes about three times as many. */
   readonly multiplyAdds: number;
   /**
-   * Bytes that the backward pass of the batch waits for, estimated as two float32 maps per convolution: its output and that behind norm and
-   * activation. Working memory of single operations comes on top.
+   * Bytes that the backward pass of the batch waits for, estimated as two float32 maps per convolution or pooling: its output and that behind
+   * norm and activation. Working memory of single operations comes on top.
    */
   readonly activationBytes: number;
   /** Levels of the pyramid, finest first. */
@@ -61,7 +61,7 @@ export function describeEncoder(
     parameters,
     parameterBytes: 4 * parameters,
     multiplyAdds: batch * cost.multiplyAdds,
-    activationBytes: batch * cost.convolutionOutputs * 2 * 4,
+    activationBytes: batch * cost.featureMapElements * 2 * 4,
     levels: encoder.channels.map((channels, level) => {
       const stride = encoder.strides[level]!;
       return { channels, stride, size: dividedBy(inputSize, stride) };
