@@ -122,6 +122,8 @@ Deno.test("restoreGrid: refuses a grid of other voxels and names the way", () =>
   const shifted = { shape: volume.shape, affine: volume.affine.map((value, i) => i === 3 ? 0.4 : value) };
   assert.throws(() => restoreGrid(volume, shifted), /do(es)? not lie on the original's voxels.*resampleToGrid/s);
   assert.throws(() => restoreGrid(volume, { ...volume, shape: [4, 4, 5] }), RangeError);
+  const stretched = { shape: volume.shape, affine: volume.affine.map((value, i) => i === 5 ? value * 1.01 : value) };
+  assert.throws(() => restoreGrid(volume, stretched), RangeError);
   const turned = Float64Array.of(1.4, -1.4, 0, 0, 1.4, 1.4, 0, 0, 0, 0, 2, 0, 0, 0, 0, 1);
   assert.throws(() => restoreGrid(volume, { shape: volume.shape, affine: turned }), RangeError);
 });
