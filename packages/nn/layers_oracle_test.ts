@@ -1,7 +1,9 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { testOnBackends } from "@med3d/webgpu-kernels/testing";
 import { Random } from "random";
-import { assertClose, readOracle, selectCase, toDevice } from "./_oracle_testing.ts";
+import { strict as assert } from "node:assert";
+import { readFile } from "node:fs/promises";
+import { permuteAxes } from "./_permute.ts";
 import {
   activate,
   type Activation,
@@ -16,6 +18,8 @@ import {
   Mlp,
   MultiHeadAttention,
   type Parameters,
+  readSafetensors,
+  type StoredTensor,
   type Triple,
 } from "./mod.ts";
 
@@ -41,8 +45,41 @@ interface Layer {
   apply: (inputs: tf.Tensor[]) => tf.Tensor;
 }
 
-const { tensors, metadata } = await readOracle("layers.safetensors");
+const { tensors, metadata } = readSafetensors(await readFile(new URL("testdata/layers.safetensors", import.meta.url)));
 const cases: Record<string, CaseOptions> = JSON.parse(metadata["options"]!);
+
+/** The tensors of one case, without its prefix. */
+function selectCase(tensors: ReadonlyMap<string, StoredTensor>, prefix: string): Map<string, StoredTensor> {
+  const start = `${prefix}/`;
+  return new Map(
+    [...tensors].filter(([name]) => name.startsWith(start)).map(([name, t]) => [name.slice(start.length), t]),
+  );
+}
+
+/** Puts a stored tensor on the device; one of five axes goes from PyTorch's `[b, c, d, h, w]` to `[b, d, h, w, c]`. */
+function toDevice({ shape, data }: StoredTensor): tf.Tensor {
+  const volume = shape.length === 5;
+  const moved = volume
+    ? permuteAxes(data as Float32Array, shape, [0, 2, 3, 4, 1])
+    : { values: data as Float32Array, shape };
+  return tf.tensor(moved.values, [...moved.shape], "float32");
+}
+
+/** Asserts that a tensor holds the stored values, within a tolerance relative to their greatest magnitude, at least 1. */
+async function assertClose(
+  actual: tf.Tensor,
+  expected: StoredTensor,
+  { tolerance, what }: { tolerance: number; what: string },
+): Promise<void> {
+  const wanted = toDevice(expected);
+  assert.deepEqual(actual.shape, wanted.shape, `${what}: shape`);
+  const [got, values] = [Array.from(await actual.data()), Array.from(await wanted.data())];
+  const scale = values.reduce((most, value) => Math.max(most, Math.abs(value)), 1);
+  got.forEach((value, i) => {
+    const difference = Math.abs(value - values[i]!);
+    assert.ok(difference <= tolerance * scale, `${what}[${i}]: got ${value}, expected ${values[i]}`);
+  });
+}
 
 function makeLayer(name: string, o: CaseOptions): Layer {
   const random = new Random(name);
