@@ -103,6 +103,10 @@ const MALFORMED: Record<string, { bytes: Uint8Array; message: RegExp }> = {
     bytes: build(entry({ shape: [2 ** 30, 2 ** 30, 0], data_offsets: [0, 0] })),
     message: /size of "a" overflows/,
   },
+  "a million nested lists": {
+    bytes: build(entry().replace("[2]", "[".repeat(1e6) + "]".repeat(1e6)), 8),
+    message: /shape of "a" is wrong: got \[{77}…/,
+  },
   "one offset": { bytes: build(entry({ data_offsets: [0] }), 8), message: /data_offsets of "a" are wrong/ },
   "three offsets": { bytes: build(entry({ data_offsets: [0, 8, 8] }), 8), message: /data_offsets of "a" are wrong/ },
   "negative offset": { bytes: build(entry({ data_offsets: [-8, 0] }), 8), message: /data_offsets of "a" are wrong/ },
