@@ -1,0 +1,67 @@
+import * as tf from "@tensorflow/tfjs-core";
+
+/** A compute shader to be run through TensorFlow.js' WebGPU backend, on tensors that the backend holds. */
+export interface ShaderProgram {
+  /** Tells pipelines apart: everything that `code` was generated from belongs in here. */
+  readonly key: string;
+  /** Names under which `code` reads the inputs, each an `array<f32>` (or `array<vec4<f32>>`, see `vectorInputs`). */
+  readonly inputs: readonly string[];
+  /** Shape of the output, an `array<f32>` named `result`. */
+  readonly outputShape: readonly number[];
+  /** WGSL functions; `fn main(index : i32)` is the entry. `localIndex`, `workgroupId` and `globalId` are at hand. */
+  readonly code: string;
+  /** Invocations per workgroup. */
+  readonly workgroupSize: readonly [number, number, number];
+  /** Workgroups. */
+  readonly workgroups: readonly [number, number, number];
+  /** Floats per element of each input, 1 or 4, in order of `inputs`. Default 1 each. */
+  readonly vectorInputs?: readonly (1 | 4)[];
+  /** Floats per element of `result`. Default 1. */
+  readonly vectorOutput?: 1 | 4;
+}
+
+/** What of TensorFlow.js' WebGPU backend is used here; its own types are not exported. */
+interface WebGpuBackendLike {
+  runWebGPUProgram(
+    program: Record<string, unknown>,
+    inputs: readonly tf.TensorInfo[],
+    dtype: "float32",
+    uniforms?: undefined,
+    output?: tf.TensorInfo,
+  ): tf.TensorInfo;
+}
+
+/**
+ * Runs a shader on the active WebGPU backend.
+ *
+ * @param program What to run.
+ * @param inputs float32 tensors in the order of `program.inputs`; stay the caller's.
+ * @param output An existing tensor to write into; nothing makes a new one.
+ * @returns The output, float32 of `program.outputShape`; the caller disposes.
+ */
+export function runShader(
+  program: ShaderProgram,
+  inputs: readonly tf.TensorInfo[],
+  output?: tf.TensorInfo,
+): tf.TensorInfo {
+  const backend = tf.backend() as unknown as WebGpuBackendLike;
+  const [x, y, z] = program.workgroups;
+  // TensorFlow.js writes shader and bind group from these fields. Its uniforms go unused by most shaders, yet an automatic
+  // layout drops a binding that no code reads: one read of `uniforms` keeps it.
+  const description = {
+    variableNames: [...program.inputs],
+    variableComponents: [...program.vectorInputs ?? program.inputs.map(() => 1)],
+    outputComponent: program.vectorOutput ?? 1,
+    outputShape: [...program.outputShape],
+    workgroupSize: [...program.workgroupSize],
+    dispatch: [x, y, z],
+    dispatchLayout: { x: [] }, // flat: `main` gets the global index
+    shaderKey: `med3d/${program.key}`,
+    getUserCode: () =>
+      program.code.replace(
+        /fn main\(index : i32\)\s*\{/,
+        "fn main(index : i32) { if (uniforms.NAN == 0.0) { return; }",
+      ),
+  };
+  return backend.runWebGPUProgram(description, inputs, "float32", undefined, output);
+}
