@@ -28,8 +28,8 @@ interface Moments {
   steps: number;
 }
 
-/** What Adam and AdamW share. State per parameter as PyTorch names it: `exp_avg`, `exp_avg_sq`, `step`. */
-abstract class AdamBase implements Optimizer {
+/** What {@linkcode Adam} and {@linkcode AdamW} share. State per parameter as PyTorch names it: `exp_avg`, `exp_avg_sq`, `step`. */
+export abstract class AdamBase implements Optimizer {
   /** The parameters that are updated; not owned. */
   readonly parameters: Parameters;
   /** Kind and hyperparameters. */
@@ -40,7 +40,12 @@ abstract class AdamBase implements Optimizer {
   readonly #decoupled: boolean;
   readonly #moments = new Map<string, Moments>();
 
-  constructor(parameters: Parameters, options: Required<AdamOptions>, decoupled: boolean) {
+  /**
+   * Allocates the moments.
+   *
+   * @param decoupled Whether weight decay shrinks the parameters rather than adding to the gradients.
+   */
+  protected constructor(parameters: Parameters, options: Required<AdamOptions>, decoupled: boolean) {
     const { betas, epsilon, weightDecay } = options;
     checkOptions(options);
     this.parameters = parameters;

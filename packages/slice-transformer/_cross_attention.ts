@@ -1,0 +1,93 @@
+import { layerDropout, MultiHeadAttention, type Parameters, type StochasticOptions } from "@med3d/nn";
+import * as tf from "@tensorflow/tfjs-core";
+import type { Random } from "random";
+
+/** What the slots of all volumes attend to. */
+export interface Memory {
+  /** Tokens of all volumes without the plane and slice codes, `[batch·tokens, width]`. */
+  readonly rows: tf.Tensor2D;
+  /** Volumes. */
+  readonly batch: number;
+  /** Code of each slot, `[batch·slots, width]`; it counts as added to every token of the slot's volume. */
+  readonly codes: tf.Tensor2D;
+}
+
+/**
+ * Attention of queries to their volume's tokens, each with the code c of the question added: equal to `torch.nn.MultiheadAttention` on keys
+ * and values m + c, with its parameters. Keys and values are projected once per volume, because
+ *
+ * - W_k(m + c) = W_k·m + W_k·c, and the second part adds the same to all scores of a query, which the softmax cancels;
+ * - Σ a·W_v(m + c) = Σ a·W_v·m + (Σ a)·W_v·c, where Σ a is 1 but under dropout.
+ */
+export class CrossAttention {
+  /** As `torch.nn.MultiheadAttention` names them. */
+  readonly parameters: Parameters;
+  readonly #width: number;
+  readonly #heads: number;
+  readonly #rate: number;
+
+  constructor(width: number, heads: number, options: { dropout: number; random: Random }) {
+    this.parameters = new MultiHeadAttention(width, heads, { random: options.random }).parameters;
+    this.#width = width;
+    this.#heads = heads;
+    this.#rate = options.dropout;
+  }
+
+  /**
+   * Mixes the memory for every query.
+   *
+   * @param x Queries `[batch·slots, queries, width]`; stay the caller's.
+   * @returns `[batch·slots, queries, width]`; the caller disposes. Gradients flow to queries, tokens, codes and parameters.
+   */
+  apply(x: tf.Tensor3D, memory: Memory, options: StochasticOptions): tf.Tensor3D {
+    const [groups, queries] = x.shape;
+    const { rows, batch, codes } = memory;
+    const [width, heads] = [this.#width, this.#heads];
+    const headWidth = width / heads;
+    const slots = groups / batch;
+    const tokens = rows.shape[0] / batch;
+    return tf.tidy(() => {
+      const q = this.#splitHeads(this.#project(tf.reshape(x, [-1, width]), 0, 1), batch);
+      const [k, v] = (tf.split(this.#project(rows, 1, 2), 2, 1) as tf.Tensor2D[]).map((part) =>
+        this.#splitHeads(part, batch)
+      );
+      const scores = tf.matMul(tf.mul(q, 1 / Math.sqrt(headWidth)) as tf.Tensor3D, k!, false, true);
+      const weights = tf.softmax(tf.reshape(scores, [-1, tokens]));
+      const dropped = layerDropout(weights, this.#rate, { ...options, name: "attention" });
+      const mixed = tf.matMul(tf.reshape(dropped, [batch * heads, slots * queries, tokens]), v!);
+      const valueWeight = tf.slice(this.#parameter("in_proj_weight"), [2 * width, 0], [width, width]) as tf.Tensor2D;
+      const valueCodes = tf.reshape(this.#splitHeads(tf.matMul(codes, valueWeight, false, true), batch), [
+        batch * heads,
+        slots,
+        1,
+        headWidth,
+      ]);
+      const dropping = options.training === true && this.#rate > 0;
+      const shares = dropping ? tf.reshape(tf.sum(dropped, 1), [batch * heads, slots, queries, 1]) : undefined;
+      const addition = shares ? tf.mul(shares, valueCodes) : valueCodes;
+      const whole = tf.add(tf.reshape(mixed, [batch * heads, slots, queries, headWidth]), addition);
+      const merged = tf.transpose(tf.reshape(whole, [batch, heads, slots * queries, headWidth]), [0, 2, 1, 3]);
+      const product = tf.matMul(tf.reshape(merged, [-1, width]), this.#parameter("out_proj.weight"), false, true);
+      return tf.reshape(tf.add(product, this.#parameter("out_proj.bias")), [groups, queries, width]);
+    });
+  }
+
+  /** Applies `count` of the three input projections, from the `first` on, to rows. */
+  #project(rows: tf.Tensor2D, first: number, count: number): tf.Tensor2D {
+    const [begin, size] = [first * this.#width, count * this.#width];
+    const weight = tf.slice(this.#parameter("in_proj_weight"), [begin, 0], [size, this.#width]) as tf.Tensor2D;
+    return tf.add(tf.matMul(rows, weight, false, true), tf.slice(this.#parameter("in_proj_bias"), [begin], [size]));
+  }
+
+  /** `[batch·n, width]` → `[batch·heads, n, width/heads]`. */
+  #splitHeads(rows: tf.Tensor2D, batch: number): tf.Tensor3D {
+    const n = rows.shape[0] / batch;
+    const headWidth = this.#width / this.#heads;
+    const split = tf.transpose(tf.reshape(rows, [batch, n, this.#heads, headWidth]), [0, 2, 1, 3]);
+    return tf.reshape(split, [batch * this.#heads, n, headWidth]);
+  }
+
+  #parameter(name: string): tf.Tensor2D {
+    return this.parameters.get(name) as unknown as tf.Tensor2D;
+  }
+}
