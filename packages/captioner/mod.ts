@@ -1,6 +1,41 @@
 /**
- * Captions of slices and frozen 2D encoders.
+ * Captions of slices, a store for them, and frozen 2D encoders that need no network and no weights.
+ *
+ * ```ts
+ * import { chooseInformativeSlices, extractSlice, makePhantom } from "@med3d/volume";
+ * import { captionSlices, CaptionStore, fitSliceTextEncoder, MeasuringCaptioner } from "@med3d/captioner";
+ *
+ * const { volume } = makePhantom("patient 1", { shape: [32, 32, 32] });
+ * const slices = chooseInformativeSlices(volume).map(({ plane, index }) => extractSlice(volume, plane, index));
+ *
+ * using store = CaptionStore.open(":memory:"); // or a file: what is there is not made again
+ * const captions = await captionSlices(slices, { captioner: new MeasuringCaptioner(), store });
+ * console.log(captions[0]!.text);
+ *
+ * const images = slices.map(({ image }) => image);
+ * const encoder = fitSliceTextEncoder(images, captions.map(({ text }) => text), { width: 16 });
+ * const [slice] = await encoder.encodeSlices(images.slice(0, 1));
+ * const [caption] = await encoder.encodeTexts([captions[0]!.text]);
+ * console.log(slice!.reduce((sum, value, axis) => sum + value * caption![axis]!, 0)); // cosine
+ * ```
  *
  * @module
  */
+export { assertCaptionerAllowed } from "./assert_captioner_allowed.ts";
+export { captionSlices, type CaptionSlicesOptions, type SliceToCaption } from "./caption_slices.ts";
 export * from "./contract.ts";
+export { EmbeddedEncoder } from "./encoders/embedded_encoder.ts";
+export { type FitOptions, fitSliceTextEncoder } from "./encoders/fit_slice_text_encoder.ts";
+export { hashSliceInContext } from "./hash_slice_in_context.ts";
+export { measureSlice } from "./measure/measure_slice.ts";
+export * from "./measure/slice_measurements.ts";
+export { MeasuringCaptioner, type MeasuringCaptionerOptions } from "./measuring_captioner.ts";
+export {
+  type CaptionEntry,
+  CaptionStore,
+  type CaptionStoreOptions,
+  type StoredCaption,
+} from "./store/caption_store.ts";
+export { cleanCaptionText, MAX_CAPTION_LENGTH } from "./text/clean_caption_text.ts";
+export { tokeniseCaption } from "./text/tokenise_caption.ts";
+export { describeMeasurements, type DescribeOptions } from "./words/describe_measurements.ts";
