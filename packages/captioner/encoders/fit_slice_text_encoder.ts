@@ -11,13 +11,13 @@ import { truncatedSvd } from "./truncated_svd.ts";
 export interface FitOptions {
   /** Length of every vector, at least 2; one axis stays free for what is unknown. Default 64. */
   readonly width?: number;
-  /** Latent dimensions of texts before both sides are brought together. Default 128. */
+  /** Latent dimensions of texts before both sides are brought together. Default 160. */
   readonly textRank?: number;
-  /** Principal components of slice descriptors before both sides are brought together. Default 96. */
+  /** Principal components of slice descriptors before both sides are brought together. Default 128. */
   readonly imageRank?: number;
-  /** Ridge on both covariances, as a share of their mean variance. Default 0.1. */
+  /** Ridge on both covariances, as a share of their mean variance. Default 0.05. */
   readonly regularisation?: number;
-  /** Axes are weighed by their canonical correlation to this power; 0 weighs all alike. Default 1. */
+  /** Axes are weighed by their canonical correlation to this power; 0 weighs all alike. Default 2. */
   readonly correlationPower?: number;
   /** Least number of captions that a term must occur in. Default 2. */
   readonly minDocuments?: number;
@@ -183,10 +183,10 @@ function foldProjection(
 function checkOptions(options: FitOptions): Required<FitOptions> {
   const {
     width = 64,
-    textRank = 128,
-    imageRank = 96,
-    regularisation = 0.1,
-    correlationPower = 1,
+    textRank = 160,
+    imageRank = 128,
+    regularisation = 0.05,
+    correlationPower = 2,
     minDocuments = 2,
     maxTerms = 6000,
     seed = "0",

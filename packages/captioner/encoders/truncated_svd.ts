@@ -1,5 +1,5 @@
 import { EigenvalueDecomposition, Matrix } from "ml-matrix";
-import { Random } from "random";
+import { createHash } from "node:crypto";
 import { addScaled, dot, type LinearMap, orthonormalise } from "./_vectors.ts";
 
 /** The leading part of a singular value decomposition. */
@@ -37,8 +37,7 @@ const NEGLIGIBLE = 1e-7;
 export function truncatedSvd(matrix: LinearMap, options: TruncatedSvdOptions): TruncatedSvd {
   const { rank, seed = "0" } = options;
   const width = Math.min(rank + OVERSAMPLING, matrix.rows, matrix.columns);
-  const normal = new Random(`${seed}/svd`).normal(0, 1);
-  const sketch = Array.from({ length: width }, () => Float64Array.from({ length: matrix.columns }, () => normal()));
+  const sketch = Array.from({ length: width }, (_, index) => signs(matrix.columns, `${seed}/${index}`));
   let range = orthonormalise(sketch.map((vector) => matrix.apply(vector)));
   for (let round = 0; round < ITERATIONS; round++) {
     const dual = orthonormalise(range.map((vector) => matrix.applyTransposed(vector)));
@@ -61,6 +60,14 @@ export function truncatedSvd(matrix: LinearMap, options: TruncatedSvdOptions): T
       return withPositivePeak(component);
     }),
   };
+}
+
+/** A vector of ±1 drawn from a seed: every bit of a SHAKE-256 stream is one sign. */
+function signs(count: number, seed: string): Float64Array {
+  const bits = createHash("shake256", { outputLength: Math.ceil(count / 8) }).update(seed).digest();
+  const vector = new Float64Array(count);
+  for (let index = 0; index < count; index++) vector[index] = (bits[index >> 3]! >> (index & 7)) & 1 ? 1 : -1;
+  return vector;
 }
 
 /** Turns a vector so that its entry of greatest size is positive: fixes the sign that a decomposition leaves open. */

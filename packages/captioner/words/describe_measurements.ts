@@ -1,4 +1,4 @@
-import { Random } from "random";
+import { createHash } from "node:crypto";
 import type { MeasuredFocus, MeasuredRegion, SliceMeasurements } from "../measure/slice_measurements.ts";
 import {
   DIRECTIONS,
@@ -46,8 +46,7 @@ export function describeMeasurements(measured: SliceMeasurements, options: Descr
       );
     }
   }
-  const random = new Random(seed);
-  const pick: Pick = (wordings) => wordings[random.int(0, wordings.length - 1)]!;
+  const pick = pickerFrom(seed);
   const opening = [sayPlane(measured, pick), sayBody(measured, pick)];
   const middle = [
     sayTissues(measured, pick),
@@ -55,9 +54,16 @@ export function describeMeasurements(measured: SliceMeasurements, options: Descr
     sayFoci(measured, maxFoci, pick),
     saySymmetry(measured, pick),
   ];
-  const first = random.int(0, middle.length - 1); // begins anywhere and goes round, so that neighbours stay neighbours
+  const first = pick(middle.map((_, index) => index)); // begins anywhere and goes round, so that neighbours stay neighbours
   const sentences = [...opening, ...middle.slice(first), ...middle.slice(0, first), sayQuality(measured, pick)];
   return sentences.filter((sentence) => sentence !== "").map((sentence) => `${capitalise(sentence)}.`).join(" ");
+}
+
+/** Picks by the bytes of a hash, so that captions are the same on every machine and whatever generator is in fashion. */
+function pickerFrom(seed: string): Pick {
+  const bytes = createHash("sha512").update(seed).digest();
+  let next = 0;
+  return (wordings) => wordings[bytes[next++ % bytes.length]! % wordings.length]!;
 }
 
 function sayPlane({ modality, plane, relativePosition }: SliceMeasurements, pick: Pick): string {
