@@ -21,7 +21,7 @@ export interface TruncatedSvdOptions {
 /** Directions sketched beyond those wanted. */
 const OVERSAMPLING = 16;
 /** Rounds of subspace iteration. */
-const ITERATIONS = 4;
+const ITERATIONS = 3;
 /** Singular values below this share of the largest are rounding. */
 const NEGLIGIBLE = 1e-7;
 
