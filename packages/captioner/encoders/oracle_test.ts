@@ -56,7 +56,7 @@ Deno.test("truncatedSvd: equals scikit-learn's TruncatedSVD on TF-IDF rows", () 
   const encode = tfidfEncoder(fitTermWeights(documents));
   const map = sparseMap(documents.map(encode), text.vocabulary.length);
   const searched = truncatedSvd(map, { rank: 8 }); // a sketch of 24 of 30 directions, in a flat spectrum
-  assertClose(searched.singularValues, text.singularValues, 1e-7);
+  assertClose(searched.singularValues, text.singularValues, 1e-6);
   assertSameAxes(searched.components, text.components, 1e-3);
   const exact = truncatedSvd(map, { rank: 14 }); // a sketch of all 30
   assertClose(exact.singularValues.slice(0, 8), text.singularValues, 1e-10);

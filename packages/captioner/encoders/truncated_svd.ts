@@ -37,7 +37,7 @@ const NEGLIGIBLE = 1e-7;
 export function truncatedSvd(matrix: LinearMap, options: TruncatedSvdOptions): TruncatedSvd {
   const { rank, seed = "0" } = options;
   const width = Math.min(rank + OVERSAMPLING, matrix.rows, matrix.columns);
-  const sketch = Array.from({ length: width }, (_, index) => signs(matrix.columns, `${seed}/${index}`));
+  const sketch = Array.from({ length: width }, (_, index) => spread(matrix.columns, `${seed}/${index}`));
   let range = orthonormalise(sketch.map((vector) => matrix.apply(vector)));
   for (let round = 0; round < ITERATIONS; round++) {
     const dual = orthonormalise(range.map((vector) => matrix.applyTransposed(vector)));
@@ -62,12 +62,10 @@ export function truncatedSvd(matrix: LinearMap, options: TruncatedSvdOptions): T
   };
 }
 
-/** A vector of ±1 drawn from a seed: every bit of a SHAKE-256 stream is one sign. */
-function signs(count: number, seed: string): Float64Array {
-  const bits = createHash("shake256", { outputLength: Math.ceil(count / 8) }).update(seed).digest();
-  const vector = new Float64Array(count);
-  for (let index = 0; index < count; index++) vector[index] = (bits[index >> 3]! >> (index & 7)) & 1 ? 1 : -1;
-  return vector;
+/** A vector of numbers spread evenly over −1…1, drawn from a seed: four bytes of a SHAKE-256 stream each. */
+function spread(count: number, seed: string): Float64Array {
+  const bytes = createHash("shake256", { outputLength: 4 * count }).update(seed).digest();
+  return Float64Array.from({ length: count }, (_, index) => bytes.readInt32LE(4 * index) / 2 ** 31);
 }
 
 /** Turns a vector so that its entry of greatest size is positive: fixes the sign that a decomposition leaves open. */
