@@ -9,7 +9,7 @@ import {
   regionNoun,
   SHAPE_WORDS,
 } from "./_phrases.ts";
-import { capitalise, countWord, joinWords, roundHu, roundMm, roundPercent } from "./_quantities.ts";
+import { capitalise, countWord, joinWords, roundHu, roundMm, roundPercent, withArticle } from "./_quantities.ts";
 
 /** Options of {@linkcode describeMeasurements}. */
 export interface DescribeOptions {
@@ -119,12 +119,11 @@ function sayTissues({ tissues }: SliceMeasurements, pick: Pick): string {
 
 function sayRegion(region: MeasuredRegion, pick: Pick): string {
   const [tall, wide] = region.extentMm.map(roundMm) as [number, number];
-  const noun = `${SHAPE_WORDS[region.shape]} ${regionNoun(region.tissue)}`;
-  const article = /^[aeiou]/.test(noun) ? "an" : "a";
+  const noun = withArticle(`${SHAPE_WORDS[region.shape]} ${regionNoun(region.tissue)}`);
   const place = placeWords(region.place);
   return pick([
-    `${article} ${noun} of ${tall} × ${wide} mm ${place}`,
-    `${article} ${noun} ${place} measuring ${tall} × ${wide} mm`,
+    `${noun} of ${tall} × ${wide} mm ${place}`,
+    `${noun} ${place} measuring ${tall} × ${wide} mm`,
   ]);
 }
 
@@ -146,7 +145,7 @@ function sayFocus(focus: MeasuredFocus, ct: boolean, pick: Pick): string {
     : `${roundPercent(Math.abs(focus.differenceShare))} % of the range`;
   const above = focus.kind === "bright" ? "above" : "below";
   const noun = `${pick([adjective, { bright: "bright", dark: "dark" }])[focus.kind]} focus`;
-  return `a ${SHAPE_WORDS[focus.shape].replace("irregular", "ragged")} ${noun} of ${roundMm(focus.diameterMm)} mm ` +
+  return `${withArticle(`${SHAPE_WORDS[focus.shape]} ${noun}`)} of ${roundMm(focus.diameterMm)} mm ` +
     `${placeWords(focus.place)}, ${amount} ${above} its surroundings`;
 }
 
