@@ -1,0 +1,259 @@
+import type { ShaderProgram } from "../program.ts";
+import { blockSize, type ConvolutionAxis, type ConvolutionGeometry, segmentSize } from "./_geometry.ts";
+import { load, loaded, repeat } from "./_shader_text.ts";
+
+/** Which of the two sums is taken: the convolution, or its gradient with respect to the input. */
+export type GatherDirection = "forward" | "inputGradient";
+
+/** A product that one invocation adds: position of its segment of the target × tap × cell of its segment of the source. */
+interface Tap {
+  readonly position: number;
+  readonly tap: number;
+  readonly cell: number;
+}
+
+/** How an invocation walks along the width. */
+interface Walk {
+  /** Positions of the target that one invocation computes. */
+  readonly positions: number;
+  /** Segments that the width is cut into. */
+  readonly segments: number;
+  /** Target position of the first segment's first position; below 0 where the segments start at a whole stride. */
+  readonly firstPosition: number;
+  /** Cells of the source that a segment reads. */
+  readonly cells: number;
+  /** Source cell of the first segment's first cell. */
+  readonly firstCell: number;
+  /** Source cells from one segment's first cell to the next one's. */
+  readonly cellStep: number;
+  readonly taps: readonly Tap[];
+}
+
+/** Products that one turn of the inner loop may spell out; bounds the time that the driver compiles. */
+const MOST_PRODUCTS = 1024;
+/** Source cells that one invocation may hold along the width. */
+const MOST_CELLS = 40;
+
+/**
+ * Writes the shader of a 3D convolution, or of its gradient with respect to the input.
+ *
+ * One invocation computes up to 8 positions along the width × 8 channels. For every tap along depth and height and every four source
+ * channels it loads the segment of the source once and moves it past the taps along the width in registers. In the gradient, which
+ * taps meet a position depends on the position modulo the stride: along the width that is settled here, segments starting at a multiple
+ * of the stride; along depth and height the loop over taps steps by the stride. The longest loop is kd·kh·channels/4 turns.
+ */
+export function gatherShader(geometry: ConvolutionGeometry, direction: GatherDirection): ShaderProgram {
+  const { batch, inChannels, outChannels, axes } = geometry;
+  const forward = direction === "forward";
+  const [sourceChannels, targetChannels] = forward ? [inChannels, outChannels] : [outChannels, inChannels];
+  const source = axes.map((axis) => forward ? axis.input : axis.output) as [number, number, number];
+  const target = axes.map((axis) => forward ? axis.output : axis.input) as [number, number, number];
+  const channels = blockSize(targetChannels, 8);
+  const chunk = blockSize(sourceChannels, 4);
+  const walk = chooseWalk(axes[2], forward, channels * chunk);
+  const channelGroups = targetChannels / channels;
+  const invocations = batch * target[0] * target[1] * walk.segments * channelGroups;
+  const vectorSource = sourceChannels % 4 === 0;
+  const vectorTarget = targetChannels % 4 === 0;
+  const vectorWeights = outChannels % 4 === 0;
+
+  const loads = repeat(walk.cells, (cell) =>
+    load({
+      array: "source",
+      vectors: vectorSource,
+      index: `rowStart + ${cell * sourceChannels}`,
+      count: chunk,
+      name: `s${cell}_`,
+      zeroIf: outside(cell, walk, source[2]),
+    }));
+  const products = repeat(axes[2].kernel, (tap) => {
+    const taps = walk.taps.filter((candidate) => candidate.tap === tap);
+    if (taps.length === 0) return "";
+    return `{ ${loadWeights(tap)}\n${
+      taps.map(({ position, cell }) =>
+        repeat(channels, (channel) => {
+          let sum = `a${position}_${channel}`;
+          for (let lane = 0; lane < chunk; lane++) {
+            sum = `fma(${loaded(`s${cell}_`, lane, vectorSource)}, ${weight(lane, channel)}, ${sum})`;
+          }
+          return `a${position}_${channel} = ${sum};`;
+        })
+      ).join("\n")
+    } }`;
+  });
+
+  /** The weights of one tap for this invocation's channels and four source channels. */
+  function loadWeights(tap: number): string {
+    const start = `kernelStart + ${tap * inChannels * outChannels}`;
+    return forward
+      ? repeat(chunk, (lane) =>
+        load({
+          array: "kernel",
+          vectors: vectorWeights,
+          index: `${start} + (c + ${lane}) * ${outChannels} + channel`,
+          count: channels,
+          name: `w${lane}_`,
+        }))
+      : repeat(channels, (channel) =>
+        load({
+          array: "kernel",
+          vectors: vectorWeights,
+          index: `${start} + (channel + ${channel}) * ${outChannels} + c`,
+          count: chunk,
+          name: `w${channel}_`,
+        }));
+  }
+
+  function weight(lane: number, channel: number): string {
+    return forward ? loaded(`w${lane}_`, channel, vectorWeights) : loaded(`w${channel}_`, lane, vectorWeights);
+  }
+
+  const [depthLoop, heightLoop] = [tapLoop("d", axes[0], forward), tapLoop("h", axes[1], forward)];
+  const code = `
+fn main(index : i32) {
+  if (index >= ${invocations}) { return; }
+  var rest = index;
+  let channel = (rest % ${channelGroups}) * ${channels}; rest = rest / ${channelGroups};
+  let segment = rest % ${walk.segments}; rest = rest / ${walk.segments};
+  let h = rest % ${target[1]}; rest = rest / ${target[1]};
+  let d = rest % ${target[0]};
+  let batch = rest / ${target[0]};
+  let firstCell = segment * ${walk.cellStep} + ${walk.firstCell};
+${repeat(walk.positions, (p) => repeat(channels, (c) => `var a${p}_${c} = 0.0;`))}
+  ${depthLoop.open}
+    ${heightLoop.open}
+      let kernelStart = (kd * ${axes[1].kernel} + kh) * ${axes[2].kernel * inChannels * outChannels};
+      let row = ((batch * ${source[0]} + sourced) * ${source[1]} + sourceh) * ${source[2]};
+      for (var c = 0; c < ${sourceChannels}; c += ${chunk}) {
+        let rowStart = (row + firstCell) * ${sourceChannels} + c;
+${loads}
+${products}
+      }
+    ${heightLoop.close}
+  ${depthLoop.close}
+  let targetRow = ((batch * ${target[0]} + d) * ${target[1]} + h) * ${target[2]};
+  let position = segment * ${walk.positions} + ${walk.firstPosition};
+${repeat(walk.positions, (p) => writePosition(p, { walk, width: target[2], targetChannels, channels, vectorTarget }))}
+}`;
+  return {
+    key: `conv3d/${direction}/${JSON.stringify(geometry)}`,
+    inputs: ["source", "kernel"],
+    vectorInputs: [vectorSource ? 4 : 1, vectorWeights ? 4 : 1],
+    vectorOutput: vectorTarget ? 4 : 1,
+    outputShape: [batch, ...target, targetChannels],
+    workgroupSize: [64, 1, 1],
+    workgroups: [Math.ceil(invocations / 64), 1, 1],
+    code,
+  };
+}
+
+/** Opens and closes the loop over the taps of one axis that meet a target position. */
+function tapLoop(
+  name: string,
+  { input, output, kernel, stride, dilation, padding }: ConvolutionAxis,
+  forward: boolean,
+): { open: string; close: string } {
+  const cell = `source${name}`;
+  if (forward) {
+    return {
+      open: `for (var k${name} = 0; k${name} < ${kernel}; k${name}++) {
+    let ${cell} = ${name} * ${stride} + k${name} * ${dilation} - ${padding};
+    if (${cell} >= 0 && ${cell} < ${input}) {`,
+      close: "} }",
+    };
+  }
+  return {
+    open: `for (var k${name} = (${name} + ${padding}) % ${stride}; k${name} < ${kernel}; k${name} += ${stride}) {
+    let reach${name} = ${name} + ${padding} - k${name};
+    let ${cell} = reach${name} / ${stride};
+    if (reach${name} >= 0 && ${cell} < ${output}) {`,
+    close: "} }",
+  };
+}
+
+/** Cuts the width into segments, the longest that stay within the bounds on products and cells. */
+function chooseWalk(axis: ConvolutionAxis, forward: boolean, productsPerTap: number): Walk {
+  const make = forward ? forwardWalk : gradientWalk;
+  for (let most = 8; most > 1; most--) {
+    const walk = make(axis, most);
+    if (walk.taps.length * productsPerTap <= MOST_PRODUCTS && walk.cells <= MOST_CELLS) return walk;
+  }
+  return make(axis, 1);
+}
+
+function forwardWalk({ output, kernel, stride, dilation, padding }: ConvolutionAxis, most: number): Walk {
+  const positions = segmentSize(output, most);
+  const taps: Tap[] = [];
+  for (let position = 0; position < positions; position++) {
+    for (let tap = 0; tap < kernel; tap++) taps.push({ position, tap, cell: position * stride + tap * dilation });
+  }
+  return {
+    positions,
+    segments: Math.ceil(output / positions),
+    firstPosition: 0,
+    cells: (positions - 1) * stride + (kernel - 1) * dilation + 1,
+    firstCell: -padding,
+    cellStep: positions * stride,
+    taps,
+  };
+}
+
+function gradientWalk({ input, kernel, stride, padding }: ConvolutionAxis, most: number): Walk {
+  // Reach j = position + padding = cell · stride + tap. Segments start where j is a multiple of the stride.
+  const firstPosition = -(padding % stride);
+  const strides = segmentSize(Math.ceil((input - firstPosition) / stride), Math.max(1, Math.floor(most / stride)));
+  const positions = strides * stride;
+  const lowest = -Math.floor((kernel - 1) / stride);
+  const taps: Tap[] = [];
+  for (let position = 0; position < positions; position++) {
+    for (let tap = position % stride; tap < kernel; tap += stride) {
+      taps.push({ position, tap, cell: (position - tap) / stride - lowest });
+    }
+  }
+  return {
+    positions,
+    segments: Math.ceil((input - firstPosition) / positions),
+    firstPosition,
+    cells: strides - lowest,
+    firstCell: Math.floor(padding / stride) + lowest,
+    cellStep: strides,
+    taps,
+  };
+}
+
+/** The condition under which a cell of a segment lies outside the source, "" where it never does. */
+function outside(cell: number, { segments, firstCell, cellStep }: Walk, width: number): string {
+  const first = firstCell + cell;
+  const last = first + (segments - 1) * cellStep;
+  const conditions = [];
+  if (first < 0) conditions.push(`firstCell < ${-cell}`);
+  if (last >= width) conditions.push(`firstCell >= ${width - cell}`);
+  return conditions.join(" || ");
+}
+
+interface WriteOptions {
+  readonly walk: Walk;
+  readonly width: number;
+  readonly targetChannels: number;
+  readonly channels: number;
+  readonly vectorTarget: boolean;
+}
+
+/** Writes the channels of one position, where that lies in the target. */
+function writePosition(
+  p: number,
+  { walk: { positions, segments, firstPosition }, width, targetChannels, channels, vectorTarget }: WriteOptions,
+): string {
+  const first = firstPosition + p;
+  const conditions = [];
+  if (first < 0) conditions.push(`position + ${p} >= 0`);
+  if (first + (segments - 1) * positions >= width) conditions.push(`position + ${p} < ${width}`);
+  const start = `(targetRow + position + ${p}) * ${targetChannels} + channel`;
+  const writes = vectorTarget
+    ? repeat(channels / 4, (group) => {
+      const lanes = [0, 1, 2, 3].map((lane) => `a${p}_${4 * group + lane}`).join(", ");
+      return `result[((${start}) >> 2u) + ${group}] = vec4<f32>(${lanes});`;
+    })
+    : repeat(channels, (channel) => `result[${start} + ${channel}] = a${p}_${channel};`);
+  return conditions.length === 0 ? writes : `if (${conditions.join(" && ")}) { ${writes} }`;
+}
