@@ -18,6 +18,12 @@
  *
  * @module
  */
+export type { AugmentOptions } from "./augment/augment_options.ts";
+export { augmentVolume, type LabelledVolume } from "./augment/augment_volume.ts";
+export type { DatasetCase, DatasetIndex } from "./dataset/dataset_index.ts";
+export { indexDataset, type IndexDatasetOptions } from "./dataset/index_dataset.ts";
+export { splitBySubject, type SplitCase, type SplitOptions, type SubjectSplit } from "./dataset/split_by_subject.ts";
+export { subjectOf } from "./dataset/subject_of.ts";
 export { type CorruptVolumeCode, CorruptVolumeError, type Finding, findingOf } from "./findings.ts";
 export { applyAffine, invertAffine, multiplyAffines, type Triple } from "./geometry/affine.ts";
 export { type CanonicalVolume, restoreGrid, toCanonical } from "./geometry/canonical.ts";
@@ -43,6 +49,8 @@ export {
   type VoxelStatistics,
 } from "./intensity/voxel_statistics.ts";
 export { windowCt, type WindowOptions } from "./intensity/window_ct.ts";
+export { hideMasked } from "./masking/hide_masked.ts";
+export { maskBlocks, type MaskOptions } from "./masking/mask_blocks.ts";
 export type { NiftiDatatype } from "./nifti/datatypes.ts";
 export { type AffineOrigin, type NiftiHeader, parseNiftiHeader } from "./nifti/header.ts";
 export { readNifti, readNiftiHeader, type ReadNiftiOptions } from "./nifti/read_nifti.ts";

@@ -1,4 +1,4 @@
-import { Random } from "random";
+import { SeededRandom } from "../_seeded_random.ts";
 import { type Plane, PLANES } from "../slice_image.ts";
 import type { Volume } from "../volume.ts";
 import { extractSlice, NORMAL_AXIS } from "./extract_slice.ts";
@@ -47,7 +47,7 @@ export function chooseInformativeSlices(volume: Volume, options: ChooseSlicesOpt
     );
   }
   return planes.flatMap((plane) => {
-    const random = new Random(`${seed}/${plane}`);
+    const random = new SeededRandom(`${seed}/${plane}`);
     const variances = Array.from(
       { length: volume.shape[NORMAL_AXIS[plane]] },
       (_, index) => variance(extractSlice(volume, plane, index).image.pixels),
@@ -59,7 +59,7 @@ export function chooseInformativeSlices(volume: Volume, options: ChooseSlicesOpt
     return Array.from({ length: strata }, (_, stratum): SlicePlace => {
       const first = Math.floor((stratum * informative.length) / strata);
       const next = Math.floor(((stratum + 1) * informative.length) / strata);
-      return { plane, index: informative[random.int(first, next - 1)]! };
+      return { plane, index: informative[random.integer(first, next - 1)]! };
     });
   });
 }

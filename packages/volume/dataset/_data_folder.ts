@@ -1,0 +1,122 @@
+import type { Stats } from "node:fs";
+import { readdir, readFile, realpath, stat } from "node:fs/promises";
+import { basename, dirname, isAbsolute, join, posix } from "node:path";
+
+/** A folder of scans: every NIfTI file in it, found once, and its small JSON files. */
+export class DataFolder {
+  /** The folder as the user named it. */
+  readonly path: string;
+  /** Every `.nii` or `.nii.gz` below it, `/` between folders, sorted by code units; hidden ones left out. */
+  readonly files: readonly string[];
+  readonly #known: ReadonlySet<string>;
+
+  private constructor(path: string, files: readonly string[]) {
+    this.path = path;
+    this.files = files;
+    this.#known = new Set(files);
+  }
+
+  /**
+   * Looks through a folder, or the folder of a `dataset.json`.
+   *
+   * Names that begin with a dot are passed over, which includes the `._` files that macOS leaves beside each file. Links are followed,
+   * each folder is entered once.
+   */
+  static async open(path: string): Promise<DataFolder> {
+    const kind = await statOf(path);
+    if (kind.isDirectory()) return new DataFolder(path, await listScans(path));
+    if (basename(path) === "dataset.json") {
+      const folder = dirname(path);
+      return new DataFolder(folder, await listScans(folder));
+    }
+    throw new Error(
+      `Cannot index data set: it is no folder: got the file ${path}, expected a folder of .nii or .nii.gz files or a ` +
+        `dataset.json. Name the folder that the file lies in.`,
+    );
+  }
+
+  /** Whether a scan lies at a path within the folder. */
+  has(file: string): boolean {
+    return this.#known.has(file);
+  }
+
+  /** The path that a file within the folder can be opened by. */
+  pathOf(file: string): string {
+    return join(this.path, ...file.split("/"));
+  }
+
+  /** Reads a JSON file of the folder; `undefined` when there is none. */
+  async readJson(name: string): Promise<unknown> {
+    const path = join(this.path, name);
+    let text: string;
+    try {
+      text = await readFile(path, "utf8");
+    } catch (cause) {
+      if ((cause as { code?: string }).code === "ENOENT") return undefined;
+      throw new Error(`Cannot index data set: ${path} cannot be read. Correct its permissions.`, { cause });
+    }
+    try {
+      return JSON.parse(text.replace(/^\uFEFF/, ""));
+    } catch (cause) {
+      throw new SyntaxError(
+        `Cannot index data set: ${path} is no valid JSON: ${(cause as Error).message}. Correct it, or remove it to ` +
+          `have the folder's .nii and .nii.gz files used as they lie.`,
+        { cause },
+      );
+    }
+  }
+
+  /**
+   * Brings a path that a list names into the folder's own form.
+   *
+   * @param listed What stands in the list, such as `./imagesTr/a.nii.gz`.
+   * @param list Name of the file that it stands in, for the message.
+   * @throws RangeError when it is absolute or leads out of the folder.
+   */
+  resolve(listed: string, list: string): string {
+    const file = posix.normalize(listed.replaceAll("\\", "/"));
+    if (isAbsolute(file) || /^[A-Za-z]:/.test(file) || file === ".." || file.startsWith("../")) {
+      throw new RangeError(
+        `Cannot index data set: a path in ${
+          join(this.path, list)
+        } leads out of the folder: got "${listed}", expected a path ` +
+          `below ${this.path}. Move the file into the folder and list it there.`,
+      );
+    }
+    return file;
+  }
+}
+
+async function statOf(path: string): Promise<Stats> {
+  try {
+    return await stat(path);
+  } catch (cause) {
+    throw new Error(
+      `Cannot index data set: there is nothing to read at ${path}: got ${
+        (cause as { code?: string }).code
+      }, expected a folder of ` +
+        `.nii or .nii.gz files. Check the path.`,
+      { cause },
+    );
+  }
+}
+
+async function listScans(root: string): Promise<string[]> {
+  const found: string[] = [];
+  const entered = new Set<string>();
+  const enter = async (folder: string, prefix: string): Promise<void> => {
+    const real = await realpath(folder);
+    if (entered.has(real)) return;
+    entered.add(real);
+    const entries = await readdir(folder, { withFileTypes: true });
+    for (const entry of entries.toSorted((a, b) => (a.name < b.name ? -1 : 1))) {
+      if (entry.name.startsWith(".")) continue;
+      const path = join(folder, entry.name);
+      const kind = entry.isSymbolicLink() ? await stat(path).catch(() => undefined) : entry;
+      if (kind?.isDirectory()) await enter(path, `${prefix}${entry.name}/`);
+      else if (kind?.isFile() && /\.nii(\.gz)?$/i.test(entry.name)) found.push(prefix + entry.name);
+    }
+  };
+  await enter(root, "");
+  return found.sort();
+}
