@@ -1,6 +1,8 @@
 import * as tf from "@tensorflow/tfjs-core";
 import "@tensorflow/tfjs-layers"; // registers tfjs' gradients, which the core alone lacks
 import "@tensorflow/tfjs-backend-cpu";
+import { readEnvironment } from "./_environment.ts";
+import { replaceFailedBackend, requestAdapter } from "./_webgpu_backend.ts";
 
 /** A backend that med3d computes on. */
 export type BackendName = "webgpu" | "cpu";
@@ -19,41 +21,54 @@ export interface BackendChoice {
 
 /** Options of {@linkcode selectBackend}. */
 export interface BackendOptions {
-  /** `auto` takes WebGPU where there is an adapter, else cpu. Default: `MED3D_BACKEND`, else `auto`. */
+  /** `auto` takes WebGPU where there is an adapter, else cpu. Default: the environment's `MED3D_BACKEND`, else `auto`. */
   readonly backend?: BackendName | "auto";
 }
+
+const CHOICES = ["auto", "webgpu", "cpu"];
+const INSTALL = "On Debian install mesa-vulkan-drivers and libvulkan1 (software) or the GPU's own Vulkan driver.";
+
+tf.env().set("IS_NODE", false); // silences the advice to install tfjs-node
 
 /**
  * Chooses and starts the TensorFlow.js backend.
  *
- * @throws Error when WebGPU is asked for by name and no adapter is present.
+ * May be called again: it switches between backends, whose tensors stay alive, and replaces a device that has failed, whose tensors are gone.
+ *
+ * @param options What to compute on.
+ * @returns What was chosen. `notice` is to be shown to the user where it is not empty.
+ * @throws RangeError when `backend` or `MED3D_BACKEND` is none of `auto`, `webgpu` and `cpu`.
+ * @throws Error when WebGPU is asked for by name and no adapter is present, or the adapter gives no device.
  */
 export async function selectBackend(options: BackendOptions = {}): Promise<BackendChoice> {
-  const wanted = options.backend ?? "auto";
-  tf.env().set("IS_NODE", false); // silences the advice to install tfjs-node
+  const wanted = options.backend ?? (readEnvironment("MED3D_BACKEND") || "auto");
+  if (!CHOICES.includes(wanted)) {
+    throw new RangeError(
+      `Cannot choose a backend: it is unknown: got "${wanted}", expected one of ${CHOICES.join(", ")}. ` +
+        `Change the option or the environment variable MED3D_BACKEND.`,
+    );
+  }
   if (wanted !== "cpu") {
-    const scope = globalThis as { window?: unknown };
-    scope.window ??= globalThis; // tfjs looks for WebGPU only where there is a window
-    const { WebGPUBackend } = await import("@tensorflow/tfjs-backend-webgpu");
-    const adapter = await navigator.gpu?.requestAdapter();
+    const adapter = await requestAdapter();
     if (adapter) {
-      if (!tf.engine().registryFactory["webgpu"] || tf.getBackend() !== "webgpu") {
-        const device = await adapter.requestDevice();
-        tf.removeBackend("webgpu");
-        // deno-lint-ignore no-explicit-any -- tfjs ships older WebGPU types than Deno
-        tf.registerBackend("webgpu", () => new WebGPUBackend(device as any, adapter.info as any));
+      replaceFailedBackend();
+      if (!await tf.setBackend("webgpu")) {
+        throw new Error(
+          "Cannot start WebGPU: the adapter gave no device. Update its driver, or choose the cpu backend.",
+        );
       }
-      tf.env().set("WEBGPU_CPU_FORWARD", false);
-      await tf.setBackend("webgpu");
-      return {
-        name: "webgpu",
-        device: adapter.info.description || adapter.info.vendor,
-        isFallbackAdapter: adapter.info.isFallbackAdapter ?? false,
-        notice: "",
-      };
+      const { description, vendor, architecture } = adapter.info;
+      const device = description || [vendor, architecture].filter(Boolean).join(" ") || "WebGPU adapter";
+      const isFallbackAdapter = adapter.info.isFallbackAdapter || /llvmpipe|swiftshader|warp/i.test(device);
+      return { name: "webgpu", device, isFallbackAdapter, notice: "" };
     }
-    if (wanted === "webgpu") throw new Error("Cannot start WebGPU: no adapter was found. Install mesa-vulkan-drivers.");
+    if (wanted === "webgpu") {
+      throw new Error(`Cannot start WebGPU: no adapter was found: got none, expected a Vulkan device. ${INSTALL}`);
+    }
   }
   await tf.setBackend("cpu");
-  return { name: "cpu", device: "TensorFlow.js cpu backend", isFallbackAdapter: false, notice: "" };
+  const notice = wanted === "auto"
+    ? `No WebGPU adapter was found: computing on the slower cpu backend. ${INSTALL}`
+    : "";
+  return { name: "cpu", device: "TensorFlow.js cpu backend", isFallbackAdapter: false, notice };
 }

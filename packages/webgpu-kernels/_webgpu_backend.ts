@@ -1,0 +1,69 @@
+import * as tf from "@tensorflow/tfjs-core";
+import "@tensorflow/tfjs-backend-webgpu"; // registers the stock kernels
+import { GuardedWebGPUBackend } from "./guard/_guarded_backend.ts";
+import { GpuError } from "./guard/gpu_error.ts";
+
+/** Limits that TensorFlow.js needs beyond WebGPU's defaults; the stock backend leaves storage buffers per stage at 8. */
+const RAISED_LIMITS = [
+  "maxBufferSize",
+  "maxComputeInvocationsPerWorkgroup",
+  "maxComputeWorkgroupSizeX",
+  "maxComputeWorkgroupSizeY",
+  "maxComputeWorkgroupSizeZ",
+  "maxComputeWorkgroupStorageSize",
+  "maxComputeWorkgroupsPerDimension",
+  "maxStorageBufferBindingSize",
+  "maxStorageBuffersPerShaderStage",
+] as const;
+
+const WANTED_FEATURES = ["timestamp-query", "shader-f16", "bgra8unorm-storage"] as const;
+
+/** Looks for a WebGPU adapter, the fast one where there are two. */
+export async function requestAdapter(): Promise<GPUAdapter | undefined> {
+  const gpu = (globalThis as { navigator?: { gpu?: GPU } }).navigator?.gpu;
+  return await gpu?.requestAdapter({ powerPreference: "high-performance" }) ?? undefined;
+}
+
+async function createBackend(): Promise<GuardedWebGPUBackend> {
+  const adapter = await requestAdapter();
+  if (!adapter) throw new GpuError("lost", "Cannot start WebGPU: no adapter was found.");
+  const device = await adapter.requestDevice({
+    requiredFeatures: WANTED_FEATURES.filter((feature) => adapter.features.has(feature)),
+    requiredLimits: Object.fromEntries(RAISED_LIMITS.map((limit) => [limit, adapter.limits[limit]])),
+  });
+  // deno-lint-ignore no-explicit-any -- TensorFlow.js ships other WebGPU types than Deno
+  return insideWindow(() => new GuardedWebGPUBackend(device as any, adapter.info as any));
+}
+
+/** TensorFlow.js believes in WebGPU only where there is a `window`; lends it one. */
+function insideWindow<T>(body: () => T): T {
+  const scope = globalThis as { window?: unknown };
+  if (scope.window !== undefined) return body();
+  scope.window = globalThis;
+  try {
+    return body();
+  } finally {
+    delete scope.window;
+  }
+}
+
+// Chosen unasked only where the stock backend would have been, in browsers; elsewhere `tf.setBackend("webgpu")` starts it.
+const PRIORITY = "webgpu" in tf.engine().registryFactory ? 3 : 0;
+
+/** Puts the guarded backend in place of what is registered. */
+function registerGuardedBackend(): void {
+  if ("webgpu" in tf.engine().registryFactory) tf.removeBackend("webgpu");
+  tf.registerBackend("webgpu", createBackend, PRIORITY);
+}
+
+/** Starts over with a new device where the present one has failed. Tensors on the failed device are gone. */
+export function replaceFailedBackend(): void {
+  const present = tf.findBackend("webgpu");
+  if (present instanceof GuardedWebGPUBackend && present.guard.failure) registerGuardedBackend();
+}
+
+// Checked on two llvmpipe cores: 64 dispatches per submit are faster than the stock 15.
+tf.env().set("WEBGPU_DEFERRED_SUBMIT_BATCH_SIZE", 64);
+// Small tensors would be handed to CPU kernels: two roundings for one operation, and a missing kernel would go unnoticed.
+tf.env().set("WEBGPU_CPU_FORWARD", false);
+if (!tf.findBackend("webgpu")) registerGuardedBackend(); // one that runs already keeps its tensors
