@@ -16,12 +16,14 @@
  *
  * @module
  */
-export * from "./alignment_metrics.ts";
-export * from "./contract.ts";
-export * from "./create_aligner.ts";
-export * from "./info_nce_aligner.ts";
-export * from "./inverse_transport_aligner.ts";
-export * from "./log_transport_plan.ts";
-export * from "./metric.ts";
-export * from "./mini_batch_partial_aligner.ts";
-export * from "./plan_weighted_aligner.ts";
+export * from "./aligners/contract.ts";
+export * from "./aligners/create_aligner.ts";
+export * from "./aligners/info_nce_aligner.ts";
+export * from "./aligners/inverse_transport_aligner.ts";
+export * from "./aligners/metric.ts";
+export * from "./aligners/mini_batch_partial_aligner.ts";
+export * from "./aligners/plan_weighted_aligner.ts";
+export * from "./measures/modality_gap.ts";
+export { logTransportPlan } from "./tensors/log_transport_plan.ts";
+export * from "./tensors/solve_tensor_transport.ts";
+export type { TensorPotentials, TensorTransportOptions, TransportGradient } from "./tensors/transport_options.ts";

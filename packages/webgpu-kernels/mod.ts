@@ -4,4 +4,8 @@
  * @module
  */
 export * from "./backend.ts";
+export * from "./guard/gpu_error.ts";
+export * from "./guard/device_guard.ts";
+export * from "./transport/iterate_potentials.ts";
+export * from "./transport/solve_adjoint.ts";
 export * from "./transport/transport_kernels.ts";

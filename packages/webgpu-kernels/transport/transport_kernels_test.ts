@@ -1,64 +1,137 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { strict as assert } from "node:assert";
 import { testOnBackends } from "../testing.ts";
-import { solveAdjoint } from "./_adjoint.ts";
-import { iteratePotentials, type PotentialState } from "./_iterate.ts";
-import { transportAdjoint, transportPotentials } from "./transport_kernels.ts";
+import { iteratePotentials, type PotentialState, type TransportKind } from "./iterate_potentials.ts";
+import { solveAdjoint } from "./solve_adjoint.ts";
+import { transportAdjoint, transportPotentials, UNKNOWN_CHANGE } from "./transport_kernels.ts";
 
-function costs(rows: number, columns: number): Float32Array {
-  return Float32Array.from({ length: rows * columns }, (_, index) => 20 * Math.abs(Math.sin(index * 12.9898 + 1.3)));
+const LOG_MASS = Math.log(0.8);
+const DAMPING = 0.9;
+
+function costs(count: number, phase = 1.3): Float32Array {
+  return Float32Array.from({ length: count }, (_, index) => 20 * Math.abs(Math.sin(index * 12.9898 + phase)));
 }
 
-for (const [rows, columns] of [[1, 1], [5, 9], [24, 24], [300, 70]] as const) {
-  for (const partial of [false, true]) {
-    testOnBackends(
-      `transportPotentials: ${rows}×${columns} ${partial ? "partial" : "balanced"} equals double precision`,
-      async () => {
-        const cost = costs(rows, columns);
-        const logA = new Float64Array(rows).fill(-Math.log(rows));
-        const logB = new Float64Array(columns).fill(-Math.log(columns));
-        const reference: PotentialState = { f: new Float64Array(rows), g: new Float64Array(columns), k: 0 };
-        const kind = partial ? "partial" : "balanced";
-        const problem = { rows, columns, cost, logA, logB, kind, mass: 0.8, damping: 1 } as const;
-        iteratePotentials(problem, reference, { iterations: 120, tolerance: -1 });
-        const out = transportPotentials(
-          tf.tensor2d(cost, [rows, columns]),
-          tf.tensor1d([...logA, ...logB, Math.log(0.8)]),
-          tf.zeros([rows + columns + 2]),
-          { partial, iterations: 120 },
-        );
-        const values = await out.data();
-        [...reference.f, ...reference.g, reference.k].forEach((expected, index) => {
-          assert.ok(Math.abs(values[index]! - expected) < 2e-4, `${index}: ${values[index]} instead of ${expected}`);
-        });
-      },
-    );
+function problemOf(rows: number, columns: number, kind: TransportKind, phase = 1.3) {
+  return {
+    rows,
+    columns,
+    cost: costs(rows * columns, phase),
+    logA: new Float64Array(rows).fill(-Math.log(rows)),
+    logB: new Float64Array(columns).fill(-Math.log(columns)),
+    kind,
+    logMass: LOG_MASS,
+    damping: DAMPING,
+  };
+}
+
+type Problem = ReturnType<typeof problemOf>;
+
+function solveOnDevice(problems: readonly Problem[], iterations: number, tolerance: number): tf.Tensor2D {
+  const { rows, columns, kind } = problems[0]!;
+  const values = Float32Array.from(problems.flatMap(({ cost }) => [...cost]));
+  const logs = problems.map(({ logA, logB }) => [...logA, ...logB, LOG_MASS]);
+  const start = problems.map(() => [...new Float32Array(rows + columns + 1), UNKNOWN_CHANGE, 0]);
+  return transportPotentials(
+    tf.tensor3d(values, [problems.length, rows, columns]),
+    tf.tensor2d(logs),
+    tf.tensor2d(start),
+    { kind, iterations, tolerance, damping: DAMPING },
+  );
+}
+
+function solveInDouble(
+  problem: Problem,
+  iterations: number,
+  tolerance: number,
+): { state: PotentialState; done: number } {
+  const state = { f: new Float64Array(problem.rows), g: new Float64Array(problem.columns), k: 0 };
+  const { iterations: done } = iteratePotentials(problem, state, { iterations, tolerance });
+  return { state, done };
+}
+
+for (const [rows, columns] of [[1, 1], [5, 9], [24, 24], [300, 70], [400, 500]] as const) {
+  for (const kind of ["balanced", "partial", "unbalanced"] as const) {
+    testOnBackends(`transportPotentials: ${rows}×${columns} ${kind} equals double precision`, async () => {
+      const problem = problemOf(rows, columns, kind);
+      const { state: { f, g, k } } = solveInDouble(problem, 100, -1);
+      const values = await solveOnDevice([problem], 100, -1).data();
+      [...f, ...g, k].forEach((expected, index) => {
+        assert.ok(Math.abs(values[index]! - expected) < 2e-4, `${index}: ${values[index]} instead of ${expected}`);
+      });
+      assert.equal(values.at(-1), 100);
+    });
   }
 }
 
-testOnBackends("transportAdjoint: equals double precision with some potentials held", async () => {
-  const [rows, columns] = [12, 17];
-  const plan = costs(rows, columns).map((value) => Math.exp(-value / 4) / 60);
-  const gradient = costs(columns, rows).map((value) => value / 20 - 0.4);
-  const free = Float32Array.from({ length: rows + columns + 1 }, (_, index) => Number(index % 4 !== 1));
-  const expected = solveAdjoint({
-    rows,
-    columns,
-    plan,
-    gradient,
-    freeRows: free.subarray(0, rows),
-    freeColumns: free.subarray(rows, rows + columns),
-    freeMass: free[rows + columns]!,
-  }, 60);
-  const out = transportAdjoint(
-    tf.tensor2d(plan, [rows, columns]),
-    tf.tensor2d(gradient, [rows, columns]),
-    tf.tensor1d(free),
-    { iterations: 60 },
-  );
-  const values = await out.data();
-  const scale = Math.max(...expected.map(Math.abs));
-  expected.forEach((value, index) =>
-    assert.ok(Math.abs(values[index]! - value) < 1e-3 * scale, `${index}: ${values[index]} ${value}`)
-  );
+testOnBackends("transportPotentials: each problem of a batch is solved as if alone and stops for itself", async () => {
+  const problems = [1.3, 2.9, 0.2].map((phase, index) => {
+    const problem = problemOf(6, 8, "partial", phase);
+    return { ...problem, cost: problem.cost.map((value) => value / (1 + 9 * index)) };
+  });
+  const together = await solveOnDevice(problems, 400, 1e-4).array();
+  const iterations = together.map((row) => row.at(-1)!);
+  assert.ok(new Set(iterations).size > 1, `all took ${iterations}`);
+  for (const [index, problem] of problems.entries()) {
+    const { done } = solveInDouble(problem, 400, 1e-4);
+    assert.ok(Math.abs(done - iterations[index]!) <= 16, `${done} and ${iterations[index]} iterations`);
+    assert.ok(together[index]!.at(-2)! <= 1e-4);
+    const [alone] = await solveOnDevice([problem], 400, 1e-4).array();
+    assert.deepEqual(together[index], alone);
+  }
 });
+
+testOnBackends("transportPotentials: many dispatches stop as one would, though the device bounds loops", async () => {
+  const problem = problemOf(700, 600, "balanced"); // 13 iterations per dispatch
+  const [{ done }, values] = [solveInDouble(problem, 90, 1e-2), await solveOnDevice([problem], 90, 1e-2).data()];
+  assert.ok(done < 80, `took ${done} iterations`);
+  assert.ok(Math.abs(values.at(-1)! - done) <= 13, `${values.at(-1)} and ${done} iterations`);
+});
+
+testOnBackends("transportPotentials: a NaN cost never counts as converged", async () => {
+  const problem = problemOf(4, 4, "balanced");
+  problem.cost.fill(NaN);
+  const values = await solveOnDevice([problem], 50, 1e-3).data();
+  assert.ok(values.slice(0, 8).some(Number.isNaN));
+});
+
+testOnBackends("transportPotentials: is a constant to the gradient tape", async () => {
+  const problem = problemOf(3, 4, "balanced");
+  const logs = tf.tensor2d([[...problem.logA, ...problem.logB, 0]]);
+  const start = tf.tensor2d([[...new Float32Array(8), UNKNOWN_CHANGE, 0]]);
+  const gradient = tf.grad((cost) => {
+    const potentials = transportPotentials(cost as tf.Tensor3D, logs, start, {
+      kind: "balanced",
+      iterations: 9,
+      tolerance: 0,
+    });
+    return tf.add(tf.sum(potentials), tf.sum(cost));
+  })(tf.tensor3d(problem.cost, [1, 3, 4]));
+  assert.deepEqual([...await gradient.data()], new Array(12).fill(1));
+});
+
+for (const [rows, columns] of [[12, 17], [150, 90]] as const) {
+  testOnBackends(`transportAdjoint: ${rows}×${columns} equals double precision, some potentials held`, async () => {
+    const size = rows + columns + 1;
+    const make = (phase: number) => ({
+      rows,
+      columns,
+      plan: costs(rows * columns, phase).map((value) => Math.exp(-value / 4) / 60),
+      right: costs(size, phase).map((value) => value / 20 - 0.4),
+      free: Float32Array.from({ length: size }, (_, index) => Number(index % 4 !== 1)),
+      damping: DAMPING,
+    });
+    const systems = [make(0.4), make(2.2)];
+    const stack = (name: "right" | "free"): tf.Tensor2D => tf.tensor2d(systems.map((system) => [...system[name]]));
+    const plans = tf.tensor3d(systems.flatMap(({ plan }) => [...plan]), [2, rows, columns]);
+    const options = { iterations: 400, damping: DAMPING };
+    const solutions = await transportAdjoint(plans, stack("right"), stack("free"), options).array();
+    for (const [index, system] of systems.entries()) {
+      const expected = solveAdjoint(system, { iterations: 400 });
+      const scale = Math.max(...expected.map(Math.abs));
+      expected.forEach((value, at) => {
+        assert.ok(Math.abs(solutions[index]![at]! - value) < 1e-3 * scale, `${at}: ${solutions[index]![at]}, ${value}`);
+      });
+    }
+  });
+}

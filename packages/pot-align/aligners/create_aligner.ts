@@ -1,6 +1,6 @@
 import { closest } from "fastest-levenshtein";
 import { Random } from "random";
-import type { Aligner, Parameters } from "./contract.ts";
+import type { BufferedAligner } from "./contract.ts";
 import { InfoNceAligner } from "./info_nce_aligner.ts";
 import { InverseTransportAligner } from "./inverse_transport_aligner.ts";
 import { createMetric } from "./metric.ts";
@@ -15,12 +15,6 @@ export interface CreateAlignerOptions {
   readonly seed?: string;
   /** Mass of `plan-weighted`. Default 0.6. */
   readonly mass?: number;
-}
-
-/** An aligner with state that is not trained but belongs into a checkpoint. */
-export interface BufferedAligner extends Aligner {
-  /** Variables that move on by themselves; empty or absent for most aligners. */
-  readonly buffers?: Parameters;
 }
 
 const MAKERS = {

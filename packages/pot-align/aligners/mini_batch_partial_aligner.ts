@@ -1,8 +1,10 @@
 import * as tf from "@tensorflow/tfjs-core";
-import { checkPairs, detached, relativeCosts } from "./_cost.ts";
+import { detached } from "../tensors/_detached.ts";
+import { logTransportPlan } from "../tensors/log_transport_plan.ts";
+import { settleOptions } from "../tensors/transport_options.ts";
+import { checkPairs, relativeCosts } from "./_cost.ts";
 import type { Aligner, Alignment, Parameters } from "./contract.ts";
 import type { TransportAlignerOptions } from "./inverse_transport_aligner.ts";
-import { logTransportPlan } from "./log_transport_plan.ts";
 import { createMetric, type Metric } from "./metric.ts";
 
 /** Options of {@linkcode MiniBatchPartialAligner}. */
@@ -23,22 +25,25 @@ export class MiniBatchPartialAligner implements Aligner {
   /** Parameters of the metric. */
   readonly parameters: Parameters;
   readonly #metric: Metric;
-  readonly #options: MiniBatchPartialOptions;
+  readonly #miniBatches: number;
+  readonly #options: Omit<TransportAlignerOptions, "metric" | "gradient"> & { readonly mass: number };
 
   /**
    * @param options ε, mass, iterations, metric and number of mini-batches.
-   * @throws RangeError when the number of mini-batches is not a positive integer.
+   * @throws RangeError when an option is out of range.
    */
   constructor(options: MiniBatchPartialOptions = {}) {
-    const { miniBatches = 2 } = options;
+    const { metric = createMetric("none"), miniBatches = 2, mass = 0.95, ...rest } = options;
     if (!Number.isInteger(miniBatches) || miniBatches < 1) {
       throw new RangeError(
         `Cannot make an m-POT aligner: miniBatches is out of range: got ${miniBatches}, expected a positive integer.`,
       );
     }
-    this.#options = options;
-    this.#metric = options.metric ?? createMetric("none");
-    this.parameters = this.#metric.parameters;
+    this.#options = { mass, ...rest };
+    settleOptions([1, 1, 1], this.#options);
+    this.#miniBatches = miniBatches;
+    this.#metric = metric;
+    this.parameters = metric.parameters;
   }
 
   /**
@@ -46,22 +51,20 @@ export class MiniBatchPartialAligner implements Aligner {
    *
    * @param embeddings `[batch, width]` float32; normalised inside; stays the caller's. Gradients flow.
    * @param targets `[batch, width]` float32; normalised inside; stays the caller's. Gradients flow.
-   * @returns The loss; the plan of the whole batch is not computed. The caller disposes.
+   * @returns The loss, without a plan: there is none over the whole batch. The caller disposes.
    * @throws RangeError when the shapes differ.
    */
   align(embeddings: tf.Tensor2D, targets: tf.Tensor2D): Alignment {
     checkPairs(embeddings, targets);
-    const { mass = 0.95, miniBatches = 2, epsilon = 0.03, iterations = 200 } = this.#options;
-    const parts = embeddings.shape[0] % miniBatches === 0 ? miniBatches : 1;
-    const left = tf.split(embeddings, parts) as tf.Tensor2D[];
-    const right = tf.split(targets, parts) as tf.Tensor2D[];
-    const losses = left.flatMap((some) =>
-      right.map((others) => {
-        const costs = relativeCosts(some, others, this.#metric);
-        const plan = tf.exp(logTransportPlan(detached(costs), { mass, epsilon, iterations }));
-        return tf.sum(tf.mul(plan, costs));
-      })
-    );
-    return { loss: tf.div(tf.addN(losses), losses.length) as tf.Scalar };
+    return tf.tidy(() => {
+      const parts = embeddings.shape[0] % this.#miniBatches === 0 ? this.#miniBatches : 1;
+      const left = tf.split(embeddings, parts) as tf.Tensor2D[];
+      const right = tf.split(targets, parts) as tf.Tensor2D[];
+      const costs = tf.stack(
+        left.flatMap((some) => right.map((others) => relativeCosts(some, others, this.#metric))),
+      ) as tf.Tensor3D;
+      const plans = tf.exp(logTransportPlan(detached(costs), this.#options));
+      return { loss: tf.div(tf.sum(tf.mul(plans, costs)), parts * parts) as tf.Scalar };
+    });
   }
 }

@@ -23,3 +23,9 @@ export interface Aligner {
    */
   align(embeddings: tf.Tensor2D, targets: tf.Tensor2D): Alignment;
 }
+
+/** An aligner with state that is not trained but belongs into a checkpoint. */
+export interface BufferedAligner extends Aligner {
+  /** Variables that move on by themselves; absent or empty for most aligners. */
+  readonly buffers?: Parameters;
+}

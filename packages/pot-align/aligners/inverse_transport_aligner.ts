@@ -1,15 +1,19 @@
 import * as tf from "@tensorflow/tfjs-core";
+import { detached } from "../tensors/_detached.ts";
+import { logTransportPlan } from "../tensors/log_transport_plan.ts";
+import { settleOptions, type TransportGradient } from "../tensors/transport_options.ts";
+import { checkPairs, diagonalOf, relativeCosts } from "./_cost.ts";
 import type { Aligner, Alignment, Parameters } from "./contract.ts";
-import { checkPairs, detached, diagonalOf, relativeCosts } from "./_cost.ts";
-import { logTransportPlan, type TransportGradient } from "./log_transport_plan.ts";
 import { createMetric, type Metric } from "./metric.ts";
 
 /** Options that all transport aligners share. */
 export interface TransportAlignerOptions {
   /** Regularisation ε, on the scale of costs in [0, 1]. Default 0.03. */
   readonly epsilon?: number;
-  /** Sinkhorn iterations per problem. Default 200. */
+  /** Most Sinkhorn iterations per problem. Default 500. */
   readonly iterations?: number;
+  /** Change of a potential, in units of ε, at which a problem stops. Default 1e-5. */
+  readonly tolerance?: number;
   /** How distances are measured; its parameters are trained. Default Euclidean. */
   readonly metric?: Metric;
   /** How the gradient passes through the transport problem. Default `implicit`. */
@@ -26,19 +30,23 @@ export interface InverseTransportOptions extends TransportAlignerOptions {
  * Inverse optimal transport: the pairs of the batch should be what transport finds, `L = −(1/B) Σ_i log π_ii`.
  *
  * Balanced, the gradient with respect to the cost is `(π̂ − π)/ε` with `π̂ = I/B`. With `mass` it is the loss as released with
- * Med3DInsight, where a pair that the partial plan drops gets the largest gradient; see `PlanWeightedAligner`.
+ * Med3DInsight, where a pair that the partial plan drops gets the largest gradient; see {@linkcode PlanWeightedAligner}.
  */
 export class InverseTransportAligner implements Aligner {
   /** Parameters of the metric. */
   readonly parameters: Parameters;
   readonly #metric: Metric;
-  readonly #options: InverseTransportOptions;
+  readonly #options: Omit<InverseTransportOptions, "metric">;
 
-  /** @param options ε, mass, iterations, metric and how the gradient passes. */
-  constructor(options: InverseTransportOptions = {}) {
+  /**
+   * @param options ε, mass, iterations, metric and how the gradient passes.
+   * @throws RangeError when an option is out of range.
+   */
+  constructor({ metric = createMetric("none"), ...options }: InverseTransportOptions = {}) {
+    settleOptions([1, 1, 1], options);
     this.#options = options;
-    this.#metric = options.metric ?? createMetric("none");
-    this.parameters = this.#metric.parameters;
+    this.#metric = metric;
+    this.parameters = metric.parameters;
   }
 
   /**
@@ -51,9 +59,9 @@ export class InverseTransportAligner implements Aligner {
    */
   align(embeddings: tf.Tensor2D, targets: tf.Tensor2D): Alignment {
     checkPairs(embeddings, targets);
-    const { metric: _metric, ...options } = this.#options;
-    const logPlan = logTransportPlan(relativeCosts(embeddings, targets, this.#metric), options);
-    const loss = tf.neg(tf.mean(diagonalOf(logPlan))) as tf.Scalar;
-    return { loss, plan: tf.exp(detached(logPlan)) };
+    return tf.tidy(() => {
+      const logPlan = logTransportPlan(relativeCosts(embeddings, targets, this.#metric), this.#options);
+      return { loss: tf.neg(tf.mean(diagonalOf(logPlan))) as tf.Scalar, plan: tf.exp(detached(logPlan)) };
+    });
   }
 }

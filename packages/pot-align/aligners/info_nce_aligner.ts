@@ -41,13 +41,13 @@ export class InfoNceAligner implements Aligner {
    */
   align(embeddings: tf.Tensor2D, targets: tf.Tensor2D): Alignment {
     checkPairs(embeddings, targets);
-    const logits = tf.div(
-      tf.matMul(unitRows(embeddings), unitRows(targets), false, true),
-      this.#temperature,
-    ) as tf.Tensor2D;
-    const own = tf.mean(diagonalOf(logits));
-    const among = (axis: number): tf.Tensor => tf.sub(tf.mean(tf.logSumExp(logits, axis)), own);
-    const loss = this.#symmetric ? tf.mul(0.5, tf.add(among(1), among(0))) : among(1);
-    return { loss: loss as tf.Scalar };
+    return tf.tidy(() => {
+      const cosines = tf.matMul(unitRows(embeddings), unitRows(targets), false, true);
+      const logits = tf.div(cosines, this.#temperature) as tf.Tensor2D;
+      const own = tf.mean(diagonalOf(logits));
+      const among = (axis: number): tf.Tensor => tf.sub(tf.mean(tf.logSumExp(logits, axis)), own);
+      const loss = this.#symmetric ? tf.mul(0.5, tf.add(among(1), among(0))) : among(1);
+      return { loss: loss as tf.Scalar };
+    });
   }
 }

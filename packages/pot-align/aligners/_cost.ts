@@ -1,4 +1,5 @@
 import * as tf from "@tensorflow/tfjs-core";
+import { detached } from "../tensors/_detached.ts";
 import type { Metric } from "./metric.ts";
 
 /** Divides rows by their lengths; a zero row stays zero. Gradients flow. */
@@ -24,15 +25,6 @@ export function relativeCosts(embeddings: tf.Tensor2D, targets: tf.Tensor2D, met
   );
   const distances = tf.sqrt(tf.add(tf.relu(squares), SMALLEST_SQUARE)) as tf.Tensor2D;
   return tf.div(distances, detached(tf.max(distances))) as tf.Tensor2D;
-}
-
-/** The same value, through which no gradient flows. */
-export function detached<T extends tf.Tensor>(tensor: T): T {
-  const stop = tf.customGrad((...inputs: (tf.Tensor | tf.GradSaveFunc)[]) => ({
-    value: tf.clone(inputs[0] as tf.Tensor),
-    gradFunc: (dy: tf.Tensor) => tf.zerosLike(dy),
-  }));
-  return stop(tensor) as T;
 }
 
 /** The diagonal of a square matrix, `[size]`; gradients flow. */
