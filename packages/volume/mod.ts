@@ -55,7 +55,14 @@ export type { NiftiDatatype } from "./nifti/datatypes.ts";
 export { type AffineOrigin, type NiftiHeader, parseNiftiHeader } from "./nifti/header.ts";
 export { readNifti, readNiftiHeader, type ReadNiftiOptions } from "./nifti/read_nifti.ts";
 export { encodeNifti, type EncodeNiftiOptions, writeNifti, type WriteNiftiOptions } from "./nifti/write_nifti.ts";
-export { makePhantom, type Phantom, PHANTOM_KINDS, type PhantomOptions } from "./phantoms/make_phantom.ts";
+export {
+  makePhantom,
+  type Phantom,
+  PHANTOM_CLASSES,
+  PHANTOM_KINDS,
+  type PhantomKind,
+  type PhantomOptions,
+} from "./phantoms/make_phantom.ts";
 export * from "./slice_image.ts";
 export { chooseInformativeSlices, type ChooseSlicesOptions, type SlicePlace } from "./slices/choose_slices.ts";
 export { extractSlice, NORMAL_AXIS } from "./slices/extract_slice.ts";
