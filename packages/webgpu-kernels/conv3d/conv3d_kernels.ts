@@ -12,6 +12,7 @@ import { gatherShader } from "./_gather_shader.ts";
 import { type ConvolutionAttributes, convolutionGeometry } from "./_geometry.ts";
 
 type KernelArguments = Parameters<tf.KernelFunc>[0];
+type Tensors = Record<"x" | "dy" | "filter", tf.TensorInfo>;
 type Shape5D = [number, number, number, number, number];
 
 /** Registers a kernel for WebGPU in place of the stock one. */
@@ -21,20 +22,20 @@ function replaceKernel(kernelName: string, kernelFunc: tf.KernelFunc): void {
 }
 
 replaceKernel(tf.Conv3D, ({ inputs, attrs }: KernelArguments) => {
-  const { x, filter } = inputs as tf.Conv3DInputs;
+  const { x, filter } = inputs as unknown as Tensors;
   const geometry = convolutionGeometry(x.shape, filter.shape, attrs as unknown as ConvolutionAttributes);
   return runShader(gatherShader(geometry, "forward"), [x, filter]);
 });
 
 replaceKernel(tf.Conv3DBackpropInputV2, ({ inputs, attrs }: KernelArguments) => {
-  const { dy, filter } = inputs as tf.Conv3DBackpropInputV2Inputs;
+  const { dy, filter } = inputs as unknown as Tensors;
   const attributes = attrs as unknown as ConvolutionAttributes & { inputShape: Shape5D };
   const geometry = convolutionGeometry(attributes.inputShape, filter.shape, attributes);
   return runShader(gatherShader(geometry, "inputGradient"), [dy, filter]);
 });
 
 replaceKernel(tf.Conv3DBackpropFilterV2, ({ inputs, attrs, backend }: KernelArguments) => {
-  const { x, dy } = inputs as tf.Conv3DBackpropFilterV2Inputs;
+  const { x, dy } = inputs as unknown as Tensors;
   const attributes = attrs as unknown as ConvolutionAttributes & { filterShape: Shape5D };
   const geometry = convolutionGeometry(x.shape, attributes.filterShape, attributes);
   const [sums, total] = filterGradientShaders(geometry);

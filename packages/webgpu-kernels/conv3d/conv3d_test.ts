@@ -41,6 +41,13 @@ function draw(random: Random, shape: number[]): Float32Array {
   return Float32Array.from({ length: shape.reduce((a, b) => a * b) }, normal);
 }
 
+/** `tf.grads` of a function of two rank-5 tensors. */
+function gradientsOf(
+  f: (a: tf.Tensor5D, b: tf.Tensor5D) => tf.Tensor,
+): (inputs: [tf.Tensor5D, tf.Tensor5D]) => [tf.Tensor, tf.Tensor] {
+  return tf.grads(f as (...inputs: tf.Tensor[]) => tf.Tensor) as (inputs: tf.Tensor[]) => [tf.Tensor, tf.Tensor];
+}
+
 /** Largest difference over the largest expected magnitude. */
 function relativeError(actual: ArrayLike<number>, expected: Float64Array): number {
   assert.equal(actual.length, expected.length);
@@ -67,11 +74,9 @@ for (const { batch, size, kernel, channels: [inChannels, outChannels], strides, 
     const y = tf.conv3d(xTensor, filterTensor, strides, pad);
     assert.deepEqual(y.shape, expected.shape);
     assert.ok(relativeError(await y.data(), expected.y) < tolerance, "value");
-    const [dx, dFilter] = tf.grads((a: tf.Tensor5D, b: tf.Tensor5D) =>
-      tf.sum(tf.mul(tf.conv3d(a, b, strides, pad), dy))
-    )(
+    const [dx, dFilter] = gradientsOf((a, b) => tf.sum(tf.mul(tf.conv3d(a, b, strides, pad), dy)))(
       [xTensor, filterTensor],
-    ) as [tf.Tensor, tf.Tensor];
+    );
     assert.ok(relativeError(await dx.data(), gradients.x) < tolerance, "input gradient");
     assert.ok(relativeError(await dFilter.data(), gradients.filter) < tolerance, "filter gradient");
   });
@@ -89,9 +94,9 @@ for (const { batch, size, kernel, channels: [inChannels, outChannels], strides, 
     const apply = (a: tf.Tensor5D, b: tf.Tensor5D): tf.Tensor5D => tf.conv3dTranspose(a, b, bigShape, strides, pad);
     assert.ok(relativeError(await apply(x, w).data(), gradients.x) < tolerance, "value");
     const weights = tf.tensor5d(big, bigShape);
-    const [dx, dFilter] = tf.grads((a: tf.Tensor5D, b: tf.Tensor5D) => tf.sum(tf.mul(apply(a, b), weights)))(
+    const [dx, dFilter] = gradientsOf((a, b) => tf.sum(tf.mul(apply(a, b), weights)))(
       [x, w],
-    ) as [tf.Tensor, tf.Tensor];
+    );
     assert.ok(relativeError(await dx.data(), expected.y) < tolerance, "input gradient");
     assert.ok(relativeError(await dFilter.data(), gradients.filter) < tolerance, "filter gradient");
   });
@@ -116,7 +121,7 @@ testOnBackends(
     const random = new Random("conv3d/64");
     const x = draw(random, [1, n, n, n, inChannels]);
     const dy = draw(random, [1, n, n, n, outChannels]);
-    const gradient = await tf.grads((a: tf.Tensor5D, w: tf.Tensor5D) =>
+    const gradient = await gradientsOf((a, w) =>
       tf.sum(tf.mul(tf.conv3d(a, w, 1, "same"), tf.tensor5d(dy, [1, n, n, n, outChannels])))
     )([tf.tensor5d(x, [1, n, n, n, inChannels]), tf.zeros([3, 3, 3, inChannels, outChannels]) as tf.Tensor5D])[1]!
       .data();

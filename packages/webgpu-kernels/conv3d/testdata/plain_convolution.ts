@@ -19,7 +19,7 @@ export interface PlainResult {
   gradients(dy: Float32Array): { x: Float64Array; filter: Float64Array };
 }
 
-/** Sums a 3D convolution by its definition, with TensorFlow's padding rule. */
+/** Sums a 3D convolution by its definition, with TensorFlow.js' padding rule, which cuts cells off where the stride passes them over. */
 export function plainConvolution(
   { x, xShape, filter, filterShape, strides, pad, dilations = [1, 1, 1] }: PlainConvolution,
 ): PlainResult {
@@ -29,7 +29,7 @@ export function plainConvolution(
     const [size, taps, stride] = [xShape[axis + 1]!, filterShape[axis]!, strides[axis]];
     const reach = (taps - 1) * dilations[axis] + 1;
     const output = pad === "same" ? Math.ceil(size / stride) : Math.ceil((size - reach + 1) / stride);
-    const front = pad === "same" ? Math.floor(Math.max(0, (output - 1) * stride + reach - size) / 2) : 0;
+    const front = pad === "same" ? Math.floor(((output - 1) * stride + reach - size) / 2) : 0;
     const pairs: [number, number, number][] = []; // output cell, tap, input cell
     for (let o = 0; o < output; o++) {
       for (let k = 0; k < taps; k++) {
