@@ -2,6 +2,8 @@ import * as tf from "@tensorflow/tfjs-core";
 import "@tensorflow/tfjs-layers"; // registers tfjs' gradients, which the core alone lacks
 import "@tensorflow/tfjs-backend-cpu";
 import { readEnvironment } from "./_environment.ts";
+import "./conv3d/conv3d_kernels.ts";
+import { isSoftware } from "./guard/_guarded_backend.ts";
 import { replaceFailedBackend, requestAdapter } from "./_webgpu_backend.ts";
 
 /** A backend that med3d computes on. */
@@ -59,8 +61,7 @@ export async function selectBackend(options: BackendOptions = {}): Promise<Backe
       }
       const { description, vendor, architecture } = adapter.info;
       const device = description || [vendor, architecture].filter(Boolean).join(" ") || "WebGPU adapter";
-      const isFallbackAdapter = adapter.info.isFallbackAdapter || /llvmpipe|swiftshader|warp/i.test(device);
-      return { name: "webgpu", device, isFallbackAdapter, notice: "" };
+      return { name: "webgpu", device, isFallbackAdapter: isSoftware(adapter.info), notice: "" };
     }
     if (wanted === "webgpu") {
       throw new Error(`Cannot start WebGPU: no adapter was found: got none, expected a Vulkan device. ${INSTALL}`);

@@ -42,15 +42,49 @@ const WORKGROUP = 32;
 /** Invocations below which a device is not kept busy. */
 const FEWEST_INVOCATIONS = 256;
 
+/** Source channels that a shader adds up. */
+interface ChannelRange {
+  readonly first: number;
+  readonly end: number;
+}
+
+/**
+ * Writes the shaders of a 3D convolution, or of its gradient with respect to the input. Their results are to be added up; there is one, unless
+ * so many taps and channels meet that a loop would become too long.
+ *
+ * @param mostTurns Turns that the loops of one shader may take; llvmpipe silently ends an invocation at 65,535.
+ */
+export function gatherShaders(
+  geometry: ConvolutionGeometry,
+  direction: GatherDirection,
+  mostTurns = 30_000,
+): ShaderProgram[] {
+  const sourceChannels = direction === "forward" ? geometry.inChannels : geometry.outChannels;
+  const chunk = blockSize(sourceChannels, 4);
+  const [depth, height] = geometry.axes;
+  const step = (axis: ConvolutionAxis): number => direction === "forward" ? 1 : axis.stride;
+  const taps = Math.ceil(depth.kernel / step(depth)) * Math.ceil(height.kernel / step(height));
+  const most = Math.max(1, Math.floor(mostTurns / taps) - 2) * chunk;
+  return Array.from(
+    { length: Math.ceil(sourceChannels / most) },
+    (_, index) =>
+      gatherShader(geometry, direction, { first: index * most, end: Math.min(sourceChannels, (index + 1) * most) }),
+  );
+}
+
 /**
  * Writes the shader of a 3D convolution, or of its gradient with respect to the input.
  *
- * One invocation computes a segment of positions along the width × some channels, each as many as pay. For every tap along depth and height and every four source
- * channels it loads the segment of the source once and moves it past the taps along the width in registers. In the gradient, which
+ * One invocation computes a segment of positions along the width × some channels, as many as pay. For every tap along depth and
+ * height and every four source channels it loads the segment of the source once and moves it past the taps along the width in registers. In the gradient, which
  * taps meet a position depends on the position modulo the stride: along the width that is settled here, segments starting at a multiple
- * of the stride; along depth and height the loop over taps steps by the stride. The longest loop is kd·kh·channels/4 turns.
+ * of the stride; along depth and height the loop over taps steps by the stride. The loops take kd·kh·channels/4 turns.
  */
-export function gatherShader(geometry: ConvolutionGeometry, direction: GatherDirection): ShaderProgram {
+function gatherShader(
+  geometry: ConvolutionGeometry,
+  direction: GatherDirection,
+  { first, end }: ChannelRange,
+): ShaderProgram {
   const { batch, inChannels, outChannels, axes } = geometry;
   const forward = direction === "forward";
   const [sourceChannels, targetChannels] = forward ? [inChannels, outChannels] : [outChannels, inChannels];
@@ -132,7 +166,7 @@ ${repeat(walk.positions, (p) => repeat(channels, (c) => `var a${p}_${c} = 0.0;`)
     ${heightLoop.open}
       let kernelStart = (kd * ${axes[1].kernel} + kh) * ${axes[2].kernel * inChannels * outChannels};
       let row = ((batch * ${source[0]} + sourced) * ${source[1]} + sourceh) * ${source[2]};
-      for (var c = 0; c < ${sourceChannels}; c += ${chunk}) {
+      for (var c = ${first}; c < ${end}; c += ${chunk}) {
         let rowStart = (row + firstCell) * ${sourceChannels} + c;
 ${loads}
 ${products}
@@ -144,7 +178,7 @@ ${products}
 ${repeat(walk.positions, (p) => writePosition(p, { walk, width: target[2], targetChannels, channels, vectorTarget }))}
 }`;
   return {
-    key: `conv3d/${direction}/${JSON.stringify(geometry)}`,
+    key: `conv3d/${direction}/${JSON.stringify([geometry, first, end])}`,
     inputs: ["source", "kernel"],
     vectorInputs: [vectorSource ? 4 : 1, vectorWeights ? 4 : 1],
     vectorOutput: vectorTarget ? 4 : 1,
@@ -170,8 +204,9 @@ function tapLoop(
       close: "} }",
     };
   }
+  const firstTap = ((padding % stride) + stride) % stride; // TensorFlow.js pads by less than 0 where a stride is wider than the kernel
   return {
-    open: `for (var k${name} = (${name} + ${padding}) % ${stride}; k${name} < ${kernel}; k${name} += ${stride}) {
+    open: `for (var k${name} = (${name} + ${firstTap}) % ${stride}; k${name} < ${kernel}; k${name} += ${stride}) {
     let reach${name} = ${name} + ${padding} - k${name};
     let ${cell} = reach${name} / ${stride};
     if (reach${name} >= 0 && ${cell} < ${output}) {`,
@@ -194,8 +229,8 @@ function chooseTile(
   { forward, chunk, rows, targetChannels }: TileOptions,
 ): { channels: number; walk: Walk } {
   const makeWalk = forward ? forwardWalk : gradientWalk;
-  let best = { channels: 1, walk: makeWalk(axis, 1), cost: Infinity };
-  for (const mostChannels of [1, 4, 8, 12, 16]) {
+  let best = { channels: blockSize(targetChannels, 4), walk: makeWalk(axis, 1), cost: Infinity };
+  for (const mostChannels of targetChannels % 4 === 0 ? [4, 8, 12, 16] : [1, 2, 3, 5, 7, 11, 13]) {
     const channels = blockSize(targetChannels, mostChannels);
     for (let mostPositions = 1; mostPositions <= 32; mostPositions++) {
       const walk = makeWalk(axis, mostPositions);
@@ -229,7 +264,7 @@ function forwardWalk({ output, kernel, stride, dilation, padding }: ConvolutionA
 
 function gradientWalk({ input, kernel, stride, padding }: ConvolutionAxis, most: number): Walk {
   // Reach j = position + padding = cell · stride + tap. Segments start where j is a multiple of the stride.
-  const firstPosition = -(padding % stride);
+  const firstPosition = Math.floor(padding / stride) * stride - padding;
   const strides = segmentSize(Math.ceil((input - firstPosition) / stride), Math.max(1, Math.floor(most / stride)));
   const positions = strides * stride;
   const lowest = -Math.floor((kernel - 1) / stride);

@@ -21,7 +21,7 @@ export interface ConvolutionGeometry {
 /** What TensorFlow.js' 3D convolution kernels are told beside tensors. */
 export interface ConvolutionAttributes {
   readonly strides: number | [number, number, number];
-  readonly pad: "valid" | "same";
+  readonly pad: "valid" | "same" | number;
   readonly dilations?: number | [number, number, number];
 }
 
@@ -36,8 +36,14 @@ export function convolutionGeometry(
     filterShape as [number, number, number, number, number],
     strides,
     dilations,
-    pad,
+    pad as "valid", // the declaration knows no numbers, the function does
   );
+  if (Math.min(info.outDepth, info.outHeight, info.outWidth) < 1) {
+    throw new RangeError(
+      `Cannot convolve: the kernel is larger than the padded input: got input [${inputShape}] and kernel [${filterShape}], expected a ` +
+        `kernel that fits. Pad the input or use a smaller kernel.`,
+    );
+  }
   return {
     batch: info.batchSize,
     inChannels: info.inChannels,

@@ -26,13 +26,17 @@ type Limits = Readonly<
  * each shader for the first time in an error scope, and gives no results away after a failure.
  */
 export class GuardedWebGPUBackend extends WebGPUBackend {
+  /** Listens to the device. */
   readonly guard: DeviceGuard;
+  /** Whether the device is a processor's (llvmpipe, SwiftShader) rather than a GPU. */
+  readonly isFallbackAdapter: boolean;
   readonly #limits: Limits;
   readonly #sent = new Set<string>();
 
   constructor(...[device, adapterInfo]: ConstructorParameters<typeof WebGPUBackend>) {
     super(device, adapterInfo);
     this.guard = installDeviceGuard(device as unknown as GuardedDevice);
+    this.isFallbackAdapter = isSoftware(adapterInfo as unknown as AdapterDescription);
     this.#limits = device.limits as unknown as Limits;
   }
 
@@ -122,6 +126,17 @@ export class GuardedWebGPUBackend extends WebGPUBackend {
     const bytes = workgroupBytes(program.getUserCode());
     refuse("too much workgroup memory in bytes", bytes, limits.maxComputeWorkgroupStorageSize);
   }
+}
+
+/** What an adapter says of itself. */
+export interface AdapterDescription {
+  readonly description: string;
+  readonly isFallbackAdapter?: boolean;
+}
+
+/** Whether an adapter is a processor; not every browser says so outright. */
+export function isSoftware({ description, isFallbackAdapter }: AdapterDescription): boolean {
+  return isFallbackAdapter || /llvmpipe|swiftshader|basic render/i.test(description);
 }
 
 function describe(program: Program, inputs: readonly tf.TensorInfo[]): string {
