@@ -15,10 +15,10 @@ export const PHANTOM_KINDS = ["ct-torso", "mr-brain"] as const;
 export type PhantomKind = (typeof PHANTOM_KINDS)[number];
 
 /** Findings that each kind of phantom can show; the first is none. */
-export const PHANTOM_CLASSES: {
-  readonly "ct-torso": typeof TORSO_CLASSES;
-  readonly "mr-brain": typeof BRAIN_CLASSES;
-} = { "ct-torso": TORSO_CLASSES, "mr-brain": BRAIN_CLASSES };
+export const PHANTOM_CLASSES: Readonly<Record<PhantomKind, readonly string[]>> = {
+  "ct-torso": TORSO_CLASSES,
+  "mr-brain": BRAIN_CLASSES,
+};
 
 /** Options of {@linkcode makePhantom}. */
 export interface PhantomOptions {
@@ -71,7 +71,7 @@ export function makePhantom(seed: string, options: PhantomOptions = {}): Phantom
     person: new SeededRandom(`${kind}/${seed}/person`),
     scan: new SeededRandom(`${kind}/${seed}/scan`),
   };
-  const drawn = streams.person.pick<string>(PHANTOM_CLASSES[kind]);
+  const drawn = streams.person.pick(PHANTOM_CLASSES[kind]);
   return kind === "ct-torso"
     ? makeTorso(streams, shape, classOf(TORSO_CLASSES, options.className ?? drawn))
     : makeBrain(streams, shape, classOf(BRAIN_CLASSES, options.className ?? drawn));

@@ -15,9 +15,9 @@ const SCREEN_AXES: Readonly<Record<Plane, readonly [0 | 1 | 2, 0 | 1 | 2]>> = {
 /**
  * Cuts one slice out of a canonical volume, laid out as a radiologist sees it ({@linkcode SliceImage}).
  *
- * In RAS+ the first row shows the anterior (axial) or superior (coronal, sagittal) end and the first column the patient's
- * right… on the viewer's left: width runs left→right in the array, so columns run against it; on sagittal slices the first
- * column is anterior, so columns run against height.
+ * The array of a RAS+ volume runs left→right, posterior→anterior and inferior→superior; the screen runs against all three: the first
+ * row is the most anterior (axial) or superior one, the first column the patient's right or, on sagittal slices, the most
+ * anterior one.
  *
  * @param volume A scan in RAS+ order, as `toCanonical` returns it; stays the caller's.
  * @param plane The plane to cut along.

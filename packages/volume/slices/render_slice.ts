@@ -14,7 +14,8 @@ export interface RenderSliceOptions {
 /**
  * Renders a slice as an 8-bit grey PNG with square pixels, so that millimetres look alike in both directions.
  *
- * Bilinear with half-pixel centres. A constant slice without a window is black.
+ * Bilinear with half-pixel centres, without smoothing before a reduction. A constant slice without a window is black, and so are
+ * pixels that are not numbers.
  *
  * @param image Stays the caller's.
  * @returns The PNG's bytes: pixels only, no text chunks.
@@ -71,7 +72,8 @@ function percentileRange(pixels: Float32Array, [low, high]: readonly [number, nu
       `Cannot render a slice: percentiles are out of range: got ${low} and ${high}, expected 0 ≤ low < high ≤ 100.`,
     );
   }
-  const sorted = pixels.toSorted();
+  const sorted = pixels.filter(Number.isFinite).sort();
+  if (sorted.length === 0) return [0, 0];
   const at = (percent: number): number => sorted[Math.round((percent / 100) * (sorted.length - 1))]!;
   return [at(low), at(high)];
 }
