@@ -18,6 +18,8 @@ export interface ShaderProgram {
   readonly vectorInputs?: readonly (1 | 4)[];
   /** Floats per element of `result`. Default 1. */
   readonly vectorOutput?: 1 | 4;
+  /** Type of the output. Default `"float32"`. */
+  readonly outputType?: "float32" | "int32";
 }
 
 /** What of TensorFlow.js' WebGPU backend is used here; its own types are not exported. */
@@ -25,7 +27,7 @@ interface WebGpuBackendLike {
   runWebGPUProgram(
     program: Record<string, unknown>,
     inputs: readonly tf.TensorInfo[],
-    dtype: "float32",
+    dtype: "float32" | "int32",
     uniforms?: undefined,
     output?: tf.TensorInfo,
   ): tf.TensorInfo;
@@ -35,9 +37,9 @@ interface WebGpuBackendLike {
  * Runs a shader on the active WebGPU backend.
  *
  * @param program What to run.
- * @param inputs float32 tensors in the order of `program.inputs`; stay the caller's.
+ * @param inputs float32 tensors, or of what type the code reads, in the order of `program.inputs`; stay the caller's.
  * @param output An existing tensor to write into; nothing makes a new one.
- * @returns The output, float32 of `program.outputShape`; the caller disposes.
+ * @returns The output, of `program.outputShape`; the caller disposes.
  */
 export function runShader(
   program: ShaderProgram,
@@ -63,5 +65,5 @@ export function runShader(
         "fn main(index : i32) { if (uniforms.NAN == 0.0) { return; }",
       ),
   };
-  return backend.runWebGPUProgram(description, inputs, "float32", undefined, output);
+  return backend.runWebGPUProgram(description, inputs, program.outputType ?? "float32", undefined, output);
 }
