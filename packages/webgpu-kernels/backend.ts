@@ -4,6 +4,8 @@ import "@tensorflow/tfjs-backend-cpu";
 import { readEnvironment } from "./_environment.ts";
 import "./conv3d/conv3d_kernels.ts";
 import { isSoftware } from "./guard/_guarded_backend.ts";
+import "./rank5/cumulative_kernels.ts";
+import "./rank5/rank5_kernels.ts";
 import { replaceFailedBackend, requestAdapter } from "./_webgpu_backend.ts";
 
 /** A backend that med3d computes on. */
