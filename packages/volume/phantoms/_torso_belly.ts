@@ -82,7 +82,7 @@ export function planBelly(frame: TorsoFrame): Belly {
       },
     )
   ) as [Shape, Shape];
-  const pelves = kidneys.map(({ center: [x, y, z] }) => ellipsoid([x * 0.86, y, z], [9, 11, 22]));
+  const pelves = kidneys.map(({ center: [x, y, z] }) => ellipsoid([x * 0.86, y, z], [7, 9, 18]));
 
   return {
     structures: [
