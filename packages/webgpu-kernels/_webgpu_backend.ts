@@ -58,7 +58,7 @@ function registerGuardedBackend(): void {
 
 /** Starts over with a new device where the present one has failed. Tensors on the failed device are gone. */
 export function replaceFailedBackend(): void {
-  const present = tf.findBackend("webgpu");
+  const present = tf.engine().registry["webgpu"]; // tf.findBackend would start it
   if (present instanceof GuardedWebGPUBackend && present.guard.failure) registerGuardedBackend();
 }
 
@@ -66,4 +66,4 @@ export function replaceFailedBackend(): void {
 tf.env().set("WEBGPU_DEFERRED_SUBMIT_BATCH_SIZE", 64);
 // Small tensors would be handed to CPU kernels: two roundings for one operation, and a missing kernel would go unnoticed.
 tf.env().set("WEBGPU_CPU_FORWARD", false);
-if (!tf.findBackend("webgpu")) registerGuardedBackend(); // one that runs already keeps its tensors
+if (!tf.engine().registry["webgpu"]) registerGuardedBackend(); // one that runs already keeps its tensors

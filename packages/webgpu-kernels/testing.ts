@@ -1,10 +1,14 @@
 /**
- * Runs one test body on every backend present.
+ * Runs one test body on every backend present, and keeps TensorFlow.js' own kernels at hand to compare with. Needs Deno.
  *
  * @module
  */
 import * as tf from "@tensorflow/tfjs-core";
+import { requestAdapter } from "./_webgpu_backend.ts";
 import { type BackendName, selectBackend } from "./backend.ts";
+import { assertDeviceHealthy } from "./guard/device_guard.ts";
+
+export { type ConvolutionKernelName, type KernelFunction, stockKernel } from "./conv3d/_stock_kernels.ts";
 
 /** What a test body of {@linkcode testOnBackends} is told. */
 export interface BackendTestContext {
@@ -16,23 +20,26 @@ export interface BackendTestContext {
 
 /**
  * Registers one `Deno.test` per backend. Where WebGPU is absent its test says so loudly and is ignored; under
- * `MED3D_REQUIRE_WEBGPU=1` it fails instead.
+ * `MED3D_REQUIRE_WEBGPU=1` it fails instead. A body on WebGPU also fails when the device reported an error that the body did not notice.
+ *
+ * @param name The test's name; the backend is added to it.
+ * @param body The test. Tensors that it leaves behind are disposed of.
  */
 export function testOnBackends(name: string, body: (context: BackendTestContext) => Promise<void> | void): void {
   for (const backend of ["cpu", "webgpu"] as const) {
-    const absent = backend === "webgpu" && !webgpuPresent;
-    const required = Deno.env.get("MED3D_REQUIRE_WEBGPU") === "1";
-    if (absent && !required) console.warn(`SKIPPED, no WebGPU adapter: ${name}`);
+    const skipped = backend === "webgpu" && !webgpuPresent && Deno.env.get("MED3D_REQUIRE_WEBGPU") !== "1";
+    if (skipped) console.warn(`SKIPPED, no WebGPU adapter: ${name}`);
     Deno.test({
       name: `${name} [${backend}]`,
-      ignore: absent && !required,
-      sanitizeOps: false,
+      ignore: skipped,
+      sanitizeOps: false, // TensorFlow.js and the device work on between tests
       sanitizeResources: false,
       fn: async () => {
         await selectBackend({ backend });
         tf.engine().startScope();
         try {
           await body({ backend, tolerance: backend === "cpu" ? 1e-5 : 1e-4 });
+          await assertDeviceHealthy();
         } finally {
           tf.engine().endScope();
         }
@@ -41,4 +48,4 @@ export function testOnBackends(name: string, body: (context: BackendTestContext)
   }
 }
 
-const webgpuPresent = await (async () => (await navigator.gpu?.requestAdapter()) !== null)();
+const webgpuPresent = await requestAdapter() !== undefined;
