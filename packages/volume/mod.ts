@@ -1,10 +1,11 @@
 /**
  * Scans in and out with honest geometry: NIfTI files, orientation, resampling and intensities, each step written into the
- * volume's history.
+ * volume's history; data sets and their splits, slices, augmentation, masks and phantoms.
  *
  * ```ts
  * import { createVolume, encodeNifti, normaliseIntensity, readNifti } from "@med3d/volume";
  * import { resampleToGrid, resampleVolume, toCanonical } from "@med3d/volume";
+ * import { chooseInformativeSlices, extractSlice, makePhantom, renderSlicePng } from "@med3d/volume";
  *
  * const made = createVolume(Int16Array.from({ length: 720 }, (_, i) => i % 500), [8, 9, 10], { modality: "CT" });
  * const file = await encodeNifti(made, { gzip: true }); // writeNifti(made, "scan.nii.gz") puts it on disk
@@ -14,6 +15,12 @@
  * const input = normaliseIntensity(resampleVolume(volume, { spacingMm: 2 }));
  * const back = resampleToGrid(input, original); // on the scan's own voxels again
  * console.log(back.shape, back.history);
+ *
+ * const phantom = makePhantom("patient 1", { kind: "mr-brain" }); // or a scan of indexDataset("folder").cases
+ * for (const { plane, index } of chooseInformativeSlices(phantom.volume, { perPlane: 1 })) {
+ *   const { image, context } = extractSlice(phantom.volume, plane, index);
+ *   console.log(context.relativePosition, renderSlicePng(image).length);
+ * }
  * ```
  *
  * @module
