@@ -65,7 +65,7 @@ async function listFolder(path: string, { heldOutFraction, seed }: ResolvedConfi
     subject: entry.subject,
     heldOut: held.has(entry.id),
     path: entry.imagePath,
-    load: () => readNifti(entry.imagePath),
+    load: () => readNifti(entry.imagePath, { modality: entry.modality }),
   }));
   if (scans.length - held.size < 2) {
     throw new UsageError(
@@ -77,6 +77,6 @@ async function listFolder(path: string, { heldOutFraction, seed }: ResolvedConfi
   return {
     description: `${index.description}: ${scans.length - held.size} to train on, ${held.size} held out`,
     scans,
-    findings: index.findings,
+    findings: [...index.findings, ...split.findings],
   };
 }
