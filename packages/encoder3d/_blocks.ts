@@ -46,10 +46,7 @@ export class ConvBlock implements Module, Costed {
   }
 
   apply(x: tf.Tensor5D): tf.Tensor5D {
-    return tf.tidy(() => {
-      const normalised = this.#norm.apply(this.#conv.apply(x));
-      return this.#linear ? normalised : leakyRelu(normalised);
-    });
+    return tf.tidy(() => this.#norm.apply(this.#conv.apply(x), { leakySlope: this.#linear ? 1 : 0.01 }));
   }
 
   cost(inputSize: Triple): Cost {

@@ -1,3 +1,4 @@
+import { fusedInstanceNorm } from "@med3d/webgpu-kernels";
 import * as tf from "@tensorflow/tfjs-core";
 import { checkPositiveInteger, checkVolume } from "./_check.ts";
 import { createParameter, type Module, type Parameters } from "./parameters.ts";
@@ -8,6 +9,12 @@ export interface NormOptions {
   readonly epsilon?: number;
   /** Whether a learned scale and shift follow. Default true. */
   readonly affine?: boolean;
+}
+
+/** Options of {@linkcode InstanceNorm3d.apply}. */
+export interface InstanceNormApplyOptions {
+  /** Slope of a leaky ReLU that follows, in the same passes over memory, from 0 to 1. Default 1: none follows. */
+  readonly leakySlope?: number;
 }
 
 /**
@@ -39,13 +46,15 @@ export class InstanceNorm3d implements Module {
    *
    * @param x `[batch, depth, height, width, channels]` float32; stays the caller's.
    * @returns Same shape; the caller disposes. Gradients flow to input and parameters.
-   * @throws RangeError when the input has another rank or number of channels.
+   * @throws RangeError when the input has another rank or number of channels, no voxels, or the slope is outside [0, 1].
    */
-  apply(x: tf.Tensor5D): tf.Tensor5D {
+  apply(x: tf.Tensor5D, options: InstanceNormApplyOptions = {}): tf.Tensor5D {
+    const { leakySlope = 1 } = options;
     checkVolume("apply an InstanceNorm3d", x.shape, this.channels);
     return tf.tidy(() => {
-      const voxels = tf.reshape(x, [x.shape[0], -1, this.channels]);
-      return tf.reshape(normalise(voxels, 1, this.#epsilon, this.parameters), x.shape);
+      const scale = this.parameters.get("weight") ?? tf.ones([this.channels]);
+      const offset = this.parameters.get("bias") ?? tf.zeros([this.channels]);
+      return fusedInstanceNorm(x, scale as tf.Tensor1D, offset as tf.Tensor1D, { epsilon: this.#epsilon, leakySlope });
     });
   }
 }

@@ -25,7 +25,7 @@ export * from "./conv_transpose3d.ts";
 export { dropout, type DropoutOptions, dropPath, layerDropout, type StochasticOptions } from "./dropout.ts";
 export * from "./embedding.ts";
 export * from "./initialisers.ts";
-export { InstanceNorm3d, type NormOptions } from "./instance_norm3d.ts";
+export { InstanceNorm3d, type InstanceNormApplyOptions, type NormOptions } from "./instance_norm3d.ts";
 export * from "./layer_norm.ts";
 export * from "./layout.ts";
 export * from "./linear.ts";
