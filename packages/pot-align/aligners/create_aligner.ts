@@ -17,7 +17,7 @@ export interface CreateAlignerOptions {
   readonly mass?: number;
 }
 
-const MAKERS = {
+const MAKERS: Readonly<Record<AlignerName, (options: CreateAlignerOptions) => BufferedAligner>> = {
   released: (options) => new InverseTransportAligner({ mass: 0.95, metric: createMetric("diagonal", options) }),
   intended: (options) => new InverseTransportAligner({ mass: 0.95, metric: createMetric("full", withRandom(options)) }),
   robust: () => new PlanWeightedAligner(),
@@ -25,14 +25,14 @@ const MAKERS = {
   balanced: () => new InverseTransportAligner(),
   "m-pot": () => new MiniBatchPartialAligner(),
   infonce: () => new InfoNceAligner(),
-} satisfies Record<string, (options: CreateAlignerOptions) => BufferedAligner>;
+};
 
 function withRandom({ width, seed = "pot-align" }: CreateAlignerOptions): { width: number; random: Random } {
   return { width, random: new Random(seed) };
 }
 
 /** Names that {@linkcode createAligner} knows. */
-export type AlignerName = keyof typeof MAKERS;
+export type AlignerName = "released" | "intended" | "robust" | "plan-weighted" | "balanced" | "m-pot" | "infonce";
 
 /** Lists the aligners by name. */
 export function listAligners(): readonly AlignerName[] {
