@@ -67,16 +67,6 @@ export function createScaleAndShift(width: number): Parameters {
   ]);
 }
 
-/** Brings mean to 0 and biased variance to 1 along an axis, then scales and shifts the last axis. Call inside a tidy. */
-export function normalise(x: tf.Tensor, axis: number, epsilon: number, parameters: Parameters): tf.Tensor {
-  const centred = tf.sub(x, tf.mean(x, axis, true));
-  const variance = tf.mean(tf.square(centred), axis, true);
-  const normalised = tf.mul(centred, tf.rsqrt(tf.add(variance, epsilon)));
-  const weight = parameters.get("weight");
-  const bias = parameters.get("bias");
-  return weight && bias ? tf.add(tf.mul(normalised, weight), bias) : normalised;
-}
-
 /** Refuses an epsilon that is not positive. */
 export function checkEpsilon(action: string, epsilon: number): number {
   if (!(epsilon > 0)) {

@@ -1,6 +1,7 @@
+import { fusedLayerNorm } from "@med3d/webgpu-kernels";
 import * as tf from "@tensorflow/tfjs-core";
 import { checkLastDimension, checkPositiveInteger } from "./_check.ts";
-import { checkEpsilon, createScaleAndShift, normalise, type NormOptions } from "./instance_norm3d.ts";
+import { checkEpsilon, createScaleAndShift, type NormOptions } from "./instance_norm3d.ts";
 import type { Module, Parameters } from "./parameters.ts";
 
 /**
@@ -32,13 +33,14 @@ export class LayerNorm implements Module {
    *
    * @param x `[..., width]` float32; stays the caller's.
    * @returns Same shape; the caller disposes. Gradients flow to input and parameters.
-   * @throws RangeError when the last axis has another width.
+   * @throws RangeError when the last axis has another width, the width is above 16,384, or there is no row.
    */
   apply<R extends tf.Rank>(x: tf.Tensor<R>): tf.Tensor<R> {
     checkLastDimension("apply a LayerNorm", x.shape, this.width);
     return tf.tidy(() => {
-      const rows = tf.reshape(x, [-1, this.width]);
-      return tf.reshape(normalise(rows, 1, this.#epsilon, this.parameters), x.shape) as tf.Tensor<R>;
+      const scale = this.parameters.get("weight") ?? tf.ones([this.width]);
+      const offset = this.parameters.get("bias") ?? tf.zeros([this.width]);
+      return fusedLayerNorm(x, scale as tf.Tensor1D, offset as tf.Tensor1D, { epsilon: this.#epsilon });
     });
   }
 }

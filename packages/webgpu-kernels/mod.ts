@@ -1,5 +1,24 @@
 /**
- * Fast, right 3D kernels for TensorFlow.js on WebGPU, and the choice of backend.
+ * Fast, right 3D kernels for TensorFlow.js on WebGPU, the choice of backend, and a guard that makes silent GPU errors loud.
+ *
+ * The import alone does it: kernels and gradients are registered under TensorFlow.js' own names, so `tf.conv3d`, `tf.conv3dTranspose` and
+ * their gradients use them in any program, whatever else of TensorFlow.js it uses.
+ *
+ * ```ts
+ * import * as tf from "@tensorflow/tfjs-core";
+ * import { assertDeviceHealthy, selectBackend } from "@med3d/webgpu-kernels";
+ *
+ * const { device, notice } = await selectBackend(); // WebGPU where there is an adapter, else cpu
+ * console.log(device, notice);
+ *
+ * const volume = tf.randomNormal<tf.Rank.R5>([1, 16, 16, 16, 4]);
+ * const kernel = tf.randomNormal<tf.Rank.R5>([3, 3, 3, 4, 8]);
+ * const loss = (w: tf.Tensor) => tf.sum(tf.square(tf.conv3d(volume, w as tf.Tensor5D, 2, "same")));
+ * const gradient = tf.grad(loss)(kernel);
+ *
+ * await assertDeviceHealthy(); // once per step: throws what the GPU would not have said
+ * console.log(gradient.shape, (await gradient.data()).length);
+ * ```
  *
  * @module
  */
@@ -7,6 +26,7 @@ export * from "./backend.ts";
 export * from "./guard/gpu_error.ts";
 export * from "./guard/device_guard.ts";
 export * from "./norm/fused_instance_norm.ts";
+export * from "./norm/fused_layer_norm.ts";
 export * from "./transport/iterate_potentials.ts";
 export * from "./transport/solve_adjoint.ts";
 export * from "./transport/transport_kernels.ts";

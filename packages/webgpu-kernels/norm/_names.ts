@@ -29,3 +29,8 @@ export function instanceSizes(shape: readonly number[]): InstanceSizes {
     channels: shape.at(-1)!,
   };
 }
+
+/** Attributes of the layer norm kernel. */
+export interface LayerNormAttributes {
+  readonly epsilon: number;
+}

@@ -3,6 +3,7 @@ import { strict as assert } from "node:assert";
 import { Random } from "random";
 import { testOnBackends } from "../testing.ts";
 import { fusedInstanceNorm } from "./fused_instance_norm.ts";
+import { fusedLayerNorm } from "./fused_layer_norm.ts";
 
 function draw(seed: string, shape: number[], { mean = 0, deviation = 1 } = {}): tf.Tensor {
   const normal = new Random(seed).normal(mean, deviation);
@@ -111,4 +112,43 @@ testOnBackends("fusedInstanceNorm: refuses what does not fit", () => {
   refuses(/empty/, () => fusedInstanceNorm(tf.ones([1, 0, 4]), scale, offset));
   refuses(/epsilon/, () => fusedInstanceNorm(tf.ones([1, 2, 4]), scale, offset, { epsilon: 0 }));
   refuses(/leakySlope/, () => fusedInstanceNorm(tf.ones([1, 2, 4]), scale, offset, { leakySlope: 2 }));
+});
+
+for (const shape of [[3, 8], [2, 5, 7], [300, 48], [1, 2, 3, 2, 16], [6]]) {
+  testOnBackends(`fusedLayerNorm: value and gradients equal the composed ones, [${shape}]`, async ({ tolerance }) => {
+    const width = shape.at(-1)!;
+    const inputs = [
+      draw(`layer${shape}`, shape, { mean: 2 }),
+      draw("layer scale", [width], { mean: 1 }),
+      draw("layer offset", [width]),
+    ] as Three;
+    const weights = draw("layer weights", shape);
+    const fused = (...[x, scale, offset]: tf.Tensor[]): tf.Tensor =>
+      fusedLayerNorm(x!, scale as tf.Tensor1D, offset as tf.Tensor1D, { epsilon: 1e-3 });
+    const plain = (...[x, scale, offset]: tf.Tensor[]): tf.Tensor => {
+      const centred = tf.sub(x!, tf.mean(x!, -1, true));
+      const root = tf.rsqrt(tf.add(tf.mean(tf.square(centred), -1, true), 1e-3));
+      return tf.add(tf.mul(tf.mul(centred, root), scale!), offset!);
+    };
+    await assertClose(fused(...inputs), plain(...inputs), tolerance);
+    const actual = tf.grads((...t) => tf.sum(tf.mul(fused(...t), weights)))(inputs);
+    const expected = tf.grads((...t) => tf.sum(tf.mul(plain(...t), weights)))(inputs);
+    for (const [index, gradient] of actual.entries()) await assertClose(gradient, expected[index]!, 10 * tolerance);
+  });
+}
+
+testOnBackends("fusedLayerNorm: leaves no tensors behind and refuses what does not fit", () => {
+  const [scale, offset] = [tf.ones([4]) as tf.Tensor1D, tf.zeros([4]) as tf.Tensor1D];
+  const x = tf.ones([3, 4]);
+  const { numTensors, numDataBuffers } = tf.memory();
+  tf.dispose(fusedLayerNorm(x, scale, offset));
+  tf.dispose(tf.grads((...t) => fusedLayerNorm(t[0]!, t[1] as tf.Tensor1D, t[2] as tf.Tensor1D))([x, scale, offset]));
+  assert.deepEqual([tf.memory().numTensors, tf.memory().numDataBuffers], [numTensors, numDataBuffers]);
+  const refuses = (message: RegExp, body: () => unknown): void => assert.throws(body, { name: "RangeError", message });
+  refuses(/wrong rank/, () => fusedLayerNorm(tf.scalar(1), scale, offset));
+  refuses(/empty/, () => fusedLayerNorm(tf.ones([0, 4]), scale, offset));
+  refuses(/too long: got 20000/, () => fusedLayerNorm(tf.ones([20_000]), scale, offset));
+  refuses(/scale has the wrong shape: got \[3\]/, () => fusedLayerNorm(x, tf.ones([3]), offset));
+  refuses(/offset has the wrong shape: got \[3\]/, () => fusedLayerNorm(x, scale, tf.ones([3])));
+  refuses(/epsilon/, () => fusedLayerNorm(x, scale, offset, { epsilon: -1 }));
 });
