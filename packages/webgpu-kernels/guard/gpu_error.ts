@@ -13,6 +13,8 @@ export class GpuError extends Error {
   readonly kind: GpuErrorKind;
 
   /**
+   * Makes the error.
+   *
    * @param kind What went wrong.
    * @param message Says it in words.
    * @param options The error underneath, where there is one.
