@@ -1,4 +1,5 @@
-import { type FileHandle, open } from "node:fs/promises";
+import type { Stats } from "node:fs";
+import { type FileHandle, open, stat } from "node:fs/promises";
 import { Readable } from "node:stream";
 import { createGunzip } from "node:zlib";
 import { CorruptVolumeError } from "../findings.ts";
@@ -28,17 +29,16 @@ export async function openByteSource(source: string | Uint8Array): Promise<ByteS
       ? new ChunkSource("", gunzipChunks([source], ""), true, source.length * DEFLATE_MAXIMUM_RATIO)
       : new ChunkSource("", [source], false, source.length);
   }
+  let status: Stats;
   let file: FileHandle;
   try {
-    file = await open(source, "r");
+    status = await stat(source); // before it is opened: opening a named pipe would wait for a writer for ever
+    if (status.isFile()) file = await open(source, "r");
+    else throw new Error("it is not a file; give the path of a .nii or .nii.gz file");
   } catch (cause) {
     throw new Error(`Cannot read NIfTI ${source}: ${reasonOf(cause)}. Check the path and its permissions.`, { cause });
   }
   try {
-    const status = await file.stat();
-    if (!status.isFile()) {
-      throw new Error(`Cannot read NIfTI ${source}: it is not a file. Give the path of a .nii or .nii.gz file.`);
-    }
     const magic = new Uint8Array(2);
     const { bytesRead } = await file.read(magic, 0, 2, 0);
     const compressed = isGzip(magic.subarray(0, bytesRead));

@@ -53,6 +53,11 @@ export function isScaled(coding: VoxelCoding): boolean {
   return coding.slope !== 1 || coding.intercept !== 0;
 }
 
+/** Whether decoded voxels need an array beside that of the stored bytes. */
+export function isConverted(coding: VoxelCoding): boolean {
+  return isScaled(coding) || coding.datatype === "int64" || coding.datatype === "uint64";
+}
+
 /** Whether neighbouring stored values stay at least four float32 steps apart after scaling, and in range. */
 function scaledFitsFloat32({ datatype, slope, intercept }: VoxelCoding): boolean {
   const { bytes, maximum } = DATATYPES[datatype];

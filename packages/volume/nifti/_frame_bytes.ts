@@ -1,9 +1,12 @@
+import { freemem } from "node:os";
 import { CorruptVolumeError, type Finding } from "../findings.ts";
 import type { ByteSource } from "./_byte_source.ts";
-import { decodedBytes } from "./_decode_voxels.ts";
+import { decodedBytes, isConverted } from "./_decode_voxels.ts";
 import { DATATYPES } from "./datatypes.ts";
 import type { NiftiHeader } from "./header.ts";
 
+/** Scans below this size are read without asking the system how much memory is free. */
+const LARGE_BYTES = 1 << 28;
 const SCRATCH_BYTES = 1 << 16;
 const TRAILING_LIMIT_BYTES = 1 << 20;
 
@@ -21,7 +24,12 @@ export interface Place {
 export function placeOfFrame(
   header: NiftiHeader,
   source: ByteSource,
-  options: { readonly frame: number | undefined; readonly maxBytes: number },
+  options: {
+    readonly frame: number | undefined;
+    readonly maxBytes: number;
+    /** Tells how much memory is free. Default: the system. */
+    readonly availableBytes?: () => number;
+  },
 ): Place {
   const { frame, maxBytes } = options;
   if (header.frames > 1 && frame === undefined) {
@@ -35,18 +43,38 @@ export function placeOfFrame(
   }
   const voxels = header.shape[0] * header.shape[1] * header.shape[2];
   const length = voxels * DATATYPES[header.datatype].bytes;
-  const needed = Math.max(length, voxels * decodedBytes(header));
-  if (needed > maxBytes) {
-    const message = `the header promises ${voxels} voxels of ${header.datatype}, ${needed} bytes, above ${maxBytes}`;
-    throw refuse(source, "too-large", message, "Check the header's dimensions, or raise `maxBytes`.");
-  }
   const start = header.dataOffset + (frame ?? 0) * length;
-  if (!(start + length <= source.boundBytes)) {
-    const most = source.compressed ? `can unpack to ${source.boundBytes} at most` : `holds ${source.boundBytes}`;
+  const isTruncated = !(start + length <= source.boundBytes);
+  const most = source.compressed ? `can unpack to ${source.boundBytes} at most` : `holds ${source.boundBytes}`;
+  const decoded = voxels * decodedBytes(header);
+  const needed = Math.max(length, decoded);
+  const promise = `the header promises ${voxels} voxels of ${header.datatype}`;
+  if (needed > maxBytes) {
+    const message = `${promise}, ${needed} bytes, above ${maxBytes}${isTruncated ? `, and the file ${most}` : ""}`;
+    const raise = isTruncated ? ", or copy or download the file again" : ", or raise `maxBytes`";
+    throw refuse(source, "too-large", message, `Check the header's dimensions${raise}.`);
+  }
+  if (isTruncated) {
     const message = `the header promises bytes up to ${start + length}, the file ${most}`;
-    throw refuse(source, "truncated", message, "Copy or download the file again.");
+    throw refuse(source, "truncated", message, "Copy or download the file again, or correct the header's dimensions.");
+  }
+  // Stored voxels that need no conversion become the result; all others stand beside it for a while.
+  const peak = isConverted(header) ? length + decoded : length;
+  const available = peak < LARGE_BYTES ? Infinity : (options.availableBytes ?? availableMemory)();
+  if (peak > available) {
+    const message = `${promise}, which takes ${peak} bytes of memory, of which ${available} are free`;
+    throw refuse(source, "too-large", message, "Check the header's dimensions, free memory, or crop the scan.");
   }
   return { start, length, isLast: (frame ?? 0) === header.frames - 1 };
+}
+
+/** Memory that is free for a scan; no limit where the system does not say, as without Deno's permission `sys`. */
+function availableMemory(): number {
+  try {
+    return freemem();
+  } catch {
+    return Infinity;
+  }
 }
 
 /** Passes over bytes that are not wanted. */

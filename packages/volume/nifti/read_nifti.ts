@@ -28,7 +28,8 @@ export interface ReadNiftiOptions {
  * slope of 0 or not finite means that there is none. Stored values keep their type when there is nothing to scale; 8- and
  * 16-bit integers become float32 where neighbouring values stay apart in it, everything else float64. 64-bit integers come
  * as float64: every one must have an exact double (all up to ±2⁵³ do), unless it is scaled, when it is rounded first.
- * Nothing is allocated before the size promised is compared with the file's and with `maxBytes`; of a gzip stream no more is
+ * Nothing is allocated before the size promised is compared with the file's, with `maxBytes` and, from 256 MiB on, with the memory
+ * that is free (where Deno's permission `sys` lets it be known); of a gzip stream no more is
  * unpacked than the header promises and 1 MiB to see its end mark. Checked against nibabel 5.4.
  *
  * @param source Path, or the bytes of a `.nii` or `.nii.gz` file, which are not kept.

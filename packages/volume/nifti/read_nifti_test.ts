@@ -7,12 +7,15 @@ import {
   encodeNifti,
   type Finding,
   orientationOf,
+  parseNiftiHeader,
   readNifti,
   readNiftiHeader,
   type ReadNiftiOptions,
   toCanonical,
   type Volume,
 } from "../mod.ts";
+import type { ByteSource } from "./_byte_source.ts";
+import { placeOfFrame } from "./_frame_bytes.ts";
 
 interface Case {
   readonly name: string;
@@ -98,6 +101,14 @@ Deno.test("readNifti: keeps neighbouring stored values apart under a small slope
   view.setFloat32(116, 1e6, true);
   const { data } = await readNifti(bytes);
   assert.equal(new Set(data).size, 24);
+});
+
+Deno.test("readNifti: a label map with a slope of 2e-10 comes scaled once, its classes still apart", async () => {
+  const { bytes, view } = await soundFile();
+  view.setFloat32(112, 2e-10, true);
+  const { data } = await readNifti(bytes);
+  assert.equal(data[6], Math.fround(2e-10));
+  assert.deepEqual(Array.from(data, (value) => Math.round(value / 2e-10)), Array.from({ length: 24 }, (_, i) => i - 5));
 });
 
 Deno.test("readNifti: keeps the file's order, so that a voxel's world place is the affine's", async () => {
@@ -293,6 +304,56 @@ Deno.test("readNifti: maxBytes bounds the voxels and names the remedy", async ()
   assert.match(error.message, /24 voxels of int16, 48 bytes, above 47.*maxBytes/);
   assert.equal((await readNifti(bytes, { maxBytes: 48 })).data.length, 24);
   await assert.rejects(readNifti(bytes, { maxBytes: 0 }), RangeError);
+});
+
+Deno.test("readNifti: a header that promises more than memory and more than the file names both", async () => {
+  const { bytes, view } = await soundFile();
+  [42, 44, 46].forEach((at) => view.setInt16(at, 20_000, true));
+  const error = await refusal(bytes);
+  assert.match(
+    error.message,
+    /8000000000000 voxels of int16, 16000000000000 bytes, above 4294967296, and the file holds 400/,
+  );
+  assert.doesNotMatch(error.fix, /maxBytes/); // raising it would not help
+});
+
+Deno.test("placeOfFrame: large scans must fit the memory that is free, twice where they are converted", async () => {
+  const { bytes, view } = await soundFile();
+  [1000, 1000, 200].forEach((size, i) => view.setInt16(42 + 2 * i, size, true)); // 400 MB of int16
+  const source: ByteSource = {
+    path: "scan.nii",
+    compressed: false,
+    boundBytes: 400_000_352,
+    fill: () => Promise.resolve(0),
+    close: () => Promise.resolve(),
+  };
+  const place = (free: number, slope = 1): number => {
+    view.setFloat32(112, slope, true);
+    const header = parseNiftiHeader(bytes, "scan.nii");
+    return placeOfFrame(header, source, { frame: undefined, maxBytes: 2 ** 32, availableBytes: () => free }).length;
+  };
+  assert.equal(place(400_000_000), 400_000_000);
+  assert.equal(place(1_200_000_000, 2), 400_000_000);
+  assert.throws(
+    () => place(399_999_999),
+    /scan\.nii: .*takes 400000000 bytes of memory, of which 399999999 are free.*crop/,
+  );
+  assert.throws(() => place(1_199_999_999, 2), { code: "too-large" });
+});
+
+Deno.test({
+  name: "readNifti: a named pipe is refused at once, for reading it would wait for ever",
+  ignore: Deno.build.os === "windows",
+  fn: async () => {
+    const folder = await Deno.makeTempDir();
+    try {
+      const path = `${folder}/pipe.nii`;
+      assert.ok((await new Deno.Command("mkfifo", { args: [path] }).output()).success);
+      await assert.rejects(readNifti(path), /Cannot read NIfTI .*pipe\.nii: it is not a file/);
+    } finally {
+      await Deno.remove(folder, { recursive: true });
+    }
+  },
 });
 
 Deno.test("readNifti: keeps nothing of the bytes that it was given", async () => {
