@@ -49,6 +49,7 @@ export type { NonFiniteOptions } from "./intensity/non_finite.ts";
 export { normaliseIntensity, type NormaliseOptions } from "./intensity/normalise_intensity.ts";
 export { normalisePercentile, type PercentileOptions } from "./intensity/normalise_percentile.ts";
 export { normaliseZScore, type ZScoreOptions } from "./intensity/normalise_z_score.ts";
+export { replaceNonFinite } from "./intensity/replace_non_finite.ts";
 export {
   checkVolume,
   type CheckVolumeOptions,

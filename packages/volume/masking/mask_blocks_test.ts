@@ -1,6 +1,6 @@
 import { strict as assert } from "node:assert";
 import fc from "fast-check";
-import { hideMasked, maskBlocks } from "../mod.ts";
+import { createVolume, hideMasked, maskBlocks } from "../mod.ts";
 
 const extent = fc.integer({ min: 1, max: 17 });
 const block = fc.integer({ min: 1, max: 6 });
@@ -61,4 +61,15 @@ Deno.test("hideMasked: hidden voxels get the fill, the others and the input stay
   assert.deepEqual(voxels, Int16Array.of(5, 6, 7, 8));
   assert.throws(() => hideMasked(voxels, new Uint8Array(3)), /RangeError.*got 3 and 4 values/);
   assert.throws(() => hideMasked(voxels, new Uint8Array(4), NaN), /the fill is not finite: got NaN/);
+});
+
+Deno.test("hideMasked: a scan keeps its grid and tells in its history what was hidden", () => {
+  const scan = createVolume(Int16Array.from({ length: 64 }, (_, i) => i + 1), [4, 4, 4], { modality: "MR" });
+  const mask = maskBlocks([4, 4, 4], { blockSize: [2, 2, 2], ratio: 0.25 });
+  const hidden = hideMasked(scan, mask);
+  assert.ok(hidden.data.every((value, i) => value === (mask[i] === 1 ? 0 : i + 1)));
+  assert.deepEqual(hidden.history, [...scan.history, "16 of 64 voxels hidden by a mask, fill 0"]);
+  assert.deepEqual([hidden.modality, hidden.shape, hidden.affine], ["MR", scan.shape, scan.affine]);
+  assert.equal(scan.data[0], 1);
+  assert.throws(() => hideMasked(scan, new Uint8Array(3)), /RangeError.*got 3 and 64 values/);
 });

@@ -26,7 +26,7 @@ export interface ChooseSlicesOptions {
 /**
  * Chooses slices that show something and are spread over the volume.
  *
- * Slices whose variance is small beside the plane's largest (air, empty ends) are left out; the rest is divided into
+ * Slices whose variance (of the finite voxels) is small beside the plane's largest (air, empty ends) are left out; the rest is divided into
  * `perPlane` strata of equal size, and one slice is drawn from each.
  *
  * @param volume A canonical (RAS+) scan; stays the caller's.
@@ -64,11 +64,14 @@ export function chooseInformativeSlices(volume: Volume, options: ChooseSlicesOpt
   });
 }
 
+/** Variance of the finite values, 0 where there are none: one NaN must not make the whole slice, and plane, unknown. */
 function variance(values: Float32Array): number {
+  const finite = values.every(Number.isFinite) ? values : values.filter(Number.isFinite);
+  if (finite.length === 0) return 0;
   let sum = 0;
-  for (const value of values) sum += value;
-  const mean = sum / values.length;
+  for (const value of finite) sum += value;
+  const mean = sum / finite.length;
   let squares = 0;
-  for (const value of values) squares += (value - mean) ** 2;
-  return squares / values.length;
+  for (const value of finite) squares += (value - mean) ** 2;
+  return squares / finite.length;
 }

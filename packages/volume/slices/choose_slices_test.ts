@@ -42,6 +42,16 @@ Deno.test("chooseInformativeSlices: gives fewer where there are fewer, only the 
   assert.deepEqual(chooseInformativeSlices(createVolume(new Float32Array(1000).fill(3), [10, 10, 10])), []);
 });
 
+Deno.test("chooseInformativeSlices: voxels that are not finite do not count, and do not hide the others", () => {
+  const volume = cube();
+  const expected = chooseInformativeSlices(volume, { perPlane: 4 });
+  const data = Float32Array.from(volume.data);
+  data[0] = NaN;
+  data[1] = Infinity;
+  assert.deepEqual(chooseInformativeSlices(createVolume(data, [20, 20, 20]), { perPlane: 4 }), expected);
+  assert.deepEqual(chooseInformativeSlices(createVolume(data.fill(NaN), [20, 20, 20])), []);
+});
+
 Deno.test("chooseInformativeSlices: every slice of a head shows some of it, though the field of view is wider", () => {
   const { volume, labels } = makePhantom("choose", { kind: "mr-brain" });
   const shown = (plane: Plane, index: number): number =>
