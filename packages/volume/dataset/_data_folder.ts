@@ -1,5 +1,6 @@
 import type { Stats } from "node:fs";
 import { readdir, readFile, realpath, stat } from "node:fs/promises";
+import type { Finding } from "../findings.ts";
 import { basename, dirname, isAbsolute, join, posix } from "node:path";
 
 /** A folder of scans: every NIfTI file in it, found once, and its small JSON files. */
@@ -8,11 +9,14 @@ export class DataFolder {
   readonly path: string;
   /** Every `.nii` or `.nii.gz` below it, `/` between folders, sorted by code units; hidden ones left out. */
   readonly files: readonly string[];
+  /** What could not be looked into. */
+  readonly findings: readonly Finding[];
   readonly #known: ReadonlySet<string>;
 
-  private constructor(path: string, files: readonly string[]) {
+  private constructor(path: string, { files, findings }: Listing) {
     this.path = path;
     this.files = files;
+    this.findings = findings;
     this.#known = new Set(files);
   }
 
@@ -20,7 +24,8 @@ export class DataFolder {
    * Looks through a folder, or the folder of a `dataset.json`.
    *
    * Names that begin with a dot are passed over, which includes the `._` files that macOS leaves beside each file. Links are followed,
-   * each folder is entered once.
+   * each folder is entered once. Folders that cannot be read, links that lead nowhere and what is named like a scan but is no file become
+   * findings.
    */
   static async open(path: string): Promise<DataFolder> {
     const kind = await statOf(path);
@@ -101,8 +106,16 @@ async function statOf(path: string): Promise<Stats> {
   }
 }
 
-async function listScans(root: string): Promise<string[]> {
-  const found: string[] = [];
+interface Listing {
+  readonly files: string[];
+  readonly findings: Finding[];
+}
+
+async function listScans(root: string): Promise<Listing> {
+  const files: string[] = [];
+  const findings: Finding[] = [];
+  const note = (code: string, path: string, message: string, fix: string): void =>
+    void findings.push({ severity: "warning", code, path, message, fix });
   const entered = new Set<string>();
   const enter = async (folder: string, prefix: string): Promise<void> => {
     const real = await realpath(folder);
@@ -112,11 +125,26 @@ async function listScans(root: string): Promise<string[]> {
     for (const entry of entries.toSorted((a, b) => (a.name < b.name ? -1 : 1))) {
       if (entry.name.startsWith(".")) continue;
       const path = join(folder, entry.name);
+      const isNamedLikeScan = /\.nii(\.gz)?$/i.test(entry.name);
       const kind = entry.isSymbolicLink() ? await stat(path).catch(() => undefined) : entry;
-      if (kind?.isDirectory()) await enter(path, `${prefix}${entry.name}/`);
-      else if (kind?.isFile() && /\.nii(\.gz)?$/i.test(entry.name)) found.push(prefix + entry.name);
+      if (kind?.isDirectory()) {
+        await enter(path, `${prefix}${entry.name}/`).catch((cause) =>
+          note("unreadable-folder", path, `the folder cannot be read: ${cause.message}`, "Correct its permissions.")
+        );
+      } else if (isNamedLikeScan) {
+        if (kind?.isFile()) files.push(prefix + entry.name);
+        else if (kind) note("not-a-file", path, "it is named like a scan but is no file", "Remove it.");
+        else note("dangling-link", path, "the link leads nowhere", "Mend the link, or remove it.");
+      }
     }
   };
-  await enter(root, "");
-  return found.sort();
+  try {
+    await enter(root, "");
+  } catch (cause) {
+    const reason = (cause as Error).message;
+    throw new Error(`Cannot index data set: ${root} cannot be read: got "${reason}". Correct its permissions.`, {
+      cause,
+    });
+  }
+  return { files: files.sort(), findings };
 }

@@ -63,6 +63,7 @@ export async function indexDataset(path: string, options: IndexDatasetOptions = 
     description: describe(recognised, cases),
     cases: hashed.cases,
     findings: [
+      ...folder.findings,
       ...recognised.findings,
       ...findings,
       ...splitFindings,

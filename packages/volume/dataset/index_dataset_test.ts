@@ -1,6 +1,6 @@
 import { strict as assert } from "node:assert";
 import { existsSync } from "node:fs";
-import { mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
+import { chmod, mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import process from "node:process";
@@ -290,8 +290,33 @@ Deno.test("indexDataset: links are followed, a loop is entered once", () =>
     await symlink(folder, join(folder, "real", "loop"));
     await symlink(join(folder, "other", "b1.nii"), join(folder, "real", "link.nii"));
     await symlink(join(folder, "nowhere.nii"), join(folder, "real", "dangling.nii"));
-    assert.deepEqual((await indexDataset(folder)).cases.map(({ id }) => id), ["b1", "a1", "link"]);
+    const index = await indexDataset(folder);
+    assert.deepEqual(index.cases.map(({ id }) => id), ["b1", "a1", "link"]);
+    assert.deepEqual(index.findings.map(({ code, path }) => [code, path]), [
+      ["dangling-link", join(folder, "real", "dangling.nii")],
+      ["subjects-assumed", folder],
+    ]);
   }));
+
+Deno.test({
+  name:
+    "indexDataset: a folder that cannot be read, a folder and a pipe named like scans are told; the good scans count",
+  ignore: process.platform === "win32",
+  fn: () =>
+    inFolder({ "a1.nii": true, "closed/b1.nii": true, "odd.nii/c1.nii.gz": true }, async (folder) => {
+      const made = await new Deno.Command("mkfifo", { args: [join(folder, "pipe.nii")] }).output();
+      assert.ok(made.success);
+      await chmod(join(folder, "closed"), 0);
+      const isRoot = process.getuid?.() === 0; // who may read everything
+      try {
+        const index = await indexDataset(folder, { subjectOf: (path) => path });
+        assert.deepEqual(index.cases.map(({ id }) => id), ["a1", ...(isRoot ? ["b1"] : []), "c1"]);
+        assert.deepEqual(codes(index), [...(isRoot ? [] : ["unreadable-folder"]), "not-a-file"]);
+      } finally {
+        await chmod(join(folder, "closed"), 0o755);
+      }
+    }),
+});
 
 Deno.test("indexDataset: an unknown dataset.json is said and passed over", () =>
   inFolder({ "dataset.json": { Name: "BIDS" }, "a1.nii": true }, async (folder) => {
