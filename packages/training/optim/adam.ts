@@ -7,6 +7,7 @@ import {
   setDiskLayout,
   type StoredTensor,
 } from "@med3d/nn";
+import { fusedAdamStep, hasFusedAdam } from "@med3d/webgpu-kernels";
 import * as tf from "@tensorflow/tfjs-core";
 import type { JsonObject } from "../json.ts";
 import type { Gradients, Optimizer, UpdateOptions } from "./optimizer.ts";
@@ -60,37 +61,70 @@ export abstract class AdamBase implements Optimizer {
   }
 
   /**
-   * Updates every parameter that has a gradient, in place; the others and their state stay as they are.
+   * Updates every parameter that has a gradient, in place; the others and their state stay as they are. On WebGPU all are updated in a
+   * few dispatches, elsewhere one operation after the other.
    *
    * @param gradients By parameter name, of the parameters' shapes; stay the caller's.
-   * @throws RangeError when a gradient is named that no parameter is there for.
+   * @throws RangeError when a gradient is named that no parameter is there for, or is of another shape; nothing has changed then.
    */
   update(gradients: Gradients, options: UpdateOptions): void {
-    const { learningRate, gradientScale } = options;
-    const [beta1, beta2] = this.#betas;
-    for (const [name, gradient] of gradients) {
-      const moments = this.#moments.get(name);
-      if (!moments) {
-        throw new RangeError(
-          `Cannot update parameters: a gradient has no parameter: got "${name}", expected a name that the optimiser was made with.`,
-        );
-      }
-      const { parameter, average, square } = moments;
-      const step = ++moments.steps;
-      const stepSize = learningRate / (1 - beta1 ** step);
-      const rootCorrection = Math.sqrt(1 - beta2 ** step);
-      tf.tidy(() => {
-        const scaled = gradientScale ? tf.mul(gradient, gradientScale) : gradient;
-        const coupledDecay = this.#decoupled ? 0 : this.#weightDecay;
-        const decayed = coupledDecay === 0 ? scaled : tf.add(scaled, tf.mul(parameter, coupledDecay));
-        average.assign(tf.add(tf.mul(average, beta1), tf.mul(decayed, 1 - beta1)));
-        square.assign(tf.add(tf.mul(square, beta2), tf.mul(tf.square(decayed), 1 - beta2)));
-        const denominator = tf.add(tf.div(tf.sqrt(square), rootCorrection), this.#epsilon);
-        const shrink = this.#decoupled ? 1 - learningRate * this.#weightDecay : 1;
-        const kept = shrink === 1 ? parameter : tf.mul(parameter, shrink);
-        parameter.assign(tf.sub(kept, tf.mul(tf.div(average, denominator), stepSize)));
-      });
+    const slots = [...gradients].map(([name, gradient]) => ({ moments: this.#momentsFor(name, gradient), gradient }));
+    if (hasFusedAdam() && new Set(slots.map(({ moments }) => moments.parameter)).size === slots.length) {
+      fusedAdamStep(
+        slots.map(({ moments: { parameter, average, square, steps }, gradient }) => ({
+          parameter,
+          average,
+          square,
+          gradient,
+          step: steps + 1,
+        })),
+        {
+          betas: this.#betas,
+          epsilon: this.#epsilon,
+          weightDecay: this.#weightDecay,
+          decoupled: this.#decoupled,
+          ...options,
+        },
+      );
+      for (const { moments } of slots) moments.steps++;
+    } else {
+      for (const { moments, gradient } of slots) this.#updateOne(moments, gradient, options);
     }
+  }
+
+  #momentsFor(name: string, { shape }: tf.Tensor): Moments {
+    const moments = this.#moments.get(name);
+    if (!moments) {
+      throw new RangeError(
+        `Cannot update parameters: a gradient has no parameter: got "${name}", expected a name that the optimiser was made with.`,
+      );
+    }
+    const expected = moments.parameter.shape;
+    if (shape.join() !== expected.join()) {
+      throw new RangeError(
+        `Cannot update parameters: the gradient of "${name}" has the wrong shape: got [${shape}], expected [${expected}].`,
+      );
+    }
+    return moments;
+  }
+
+  #updateOne(moments: Moments, gradient: tf.Tensor, { learningRate, gradientScale }: UpdateOptions): void {
+    const [beta1, beta2] = this.#betas;
+    const { parameter, average, square } = moments;
+    const step = ++moments.steps;
+    const stepSize = learningRate / (1 - beta1 ** step);
+    const rootCorrection = Math.sqrt(1 - beta2 ** step);
+    tf.tidy(() => {
+      const scaled = gradientScale ? tf.mul(gradient, gradientScale) : gradient;
+      const coupledDecay = this.#decoupled ? 0 : this.#weightDecay;
+      const decayed = coupledDecay === 0 ? scaled : tf.add(scaled, tf.mul(parameter, coupledDecay));
+      average.assign(tf.add(tf.mul(average, beta1), tf.mul(decayed, 1 - beta1)));
+      square.assign(tf.add(tf.mul(square, beta2), tf.mul(tf.square(decayed), 1 - beta2)));
+      const denominator = tf.add(tf.div(tf.sqrt(square), rootCorrection), this.#epsilon);
+      const shrink = this.#decoupled ? 1 - learningRate * this.#weightDecay : 1;
+      const kept = shrink === 1 ? parameter : tf.mul(parameter, shrink);
+      parameter.assign(tf.sub(kept, tf.mul(tf.div(average, denominator), stepSize)));
+    });
   }
 
   /** Copies the state off the device: `<parameter>.exp_avg`, `<parameter>.exp_avg_sq` and `<parameter>.step`, as PyTorch names it. */

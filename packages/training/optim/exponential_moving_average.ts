@@ -1,4 +1,5 @@
 import { diskLayoutOf, disposeParameters, type Parameters, setDiskLayout } from "@med3d/nn";
+import { fusedMovingAverage, hasFusedMovingAverage } from "@med3d/webgpu-kernels";
 import * as tf from "@tensorflow/tfjs-core";
 
 /** Options of {@linkcode ExponentialMovingAverage}. */
@@ -43,8 +44,10 @@ export class ExponentialMovingAverage {
    */
   update(updates: number): void {
     const decay = this.warmUp ? Math.min(this.decay, (1 + updates) / (10 + updates)) : this.decay;
-    for (const [name, average] of this.parameters) {
-      tf.tidy(() => average.assign(tf.add(tf.mul(average, decay), tf.mul(this.#source.get(name)!, 1 - decay))));
+    const slots = [...this.parameters].map(([name, average]) => ({ average, value: this.#source.get(name)! }));
+    if (hasFusedMovingAverage()) return fusedMovingAverage(slots, decay);
+    for (const { average, value } of slots) {
+      tf.tidy(() => average.assign(tf.add(tf.mul(average, decay), tf.mul(value, 1 - decay))));
     }
   }
 

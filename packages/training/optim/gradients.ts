@@ -1,4 +1,5 @@
 import type { Parameters } from "@med3d/nn";
+import { globalNorm as normOfAll } from "@med3d/webgpu-kernels";
 import * as tf from "@tensorflow/tfjs-core";
 import type { Gradients } from "./optimizer.ts";
 
@@ -41,11 +42,10 @@ export function addGradients(
  *
  * @param gradients Stay the caller's.
  * @returns A scalar; the caller disposes. No gradients flow.
+ * @throws RangeError when a gradient is not float32.
  */
 export function globalNorm(gradients: Gradients): tf.Scalar {
-  return tf.tidy(() =>
-    tf.sqrt(tf.sum(tf.stack([...gradients.values()].map((g) => tf.sum(tf.square(g)))))) as tf.Scalar
-  );
+  return normOfAll([...gradients.values()]);
 }
 
 /**

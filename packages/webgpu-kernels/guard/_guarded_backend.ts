@@ -21,6 +21,25 @@ type Limits = Readonly<
   >
 >;
 
+/** A shader that writes into tensors which exist, several at once, where TensorFlow.js' programs write one new one. */
+export interface InPlaceProgram {
+  /** Tells pipelines apart: everything that `code` was generated from belongs in here. */
+  readonly key: string;
+  /**
+   * Whole WGSL module with the entry `main`. Tensors are bindings 0 … n−1 of group 0, and n is a uniform `struct { NAN : f32 }` of
+   * TensorFlow.js'. Each binding must be used.
+   */
+  readonly code: string;
+  /** Workgroups. */
+  readonly workgroups: readonly [number, number, number];
+}
+
+/** Parts of TensorFlow.js' backend that its types keep private. */
+interface Internals {
+  recordAndSubmit(program: object, output: tf.TensorInfo, inputs: readonly tf.TensorInfo[]): void;
+  convertAndCacheOnCPU(dataId: object, values: tf.backend_util.BackendValues): tf.backend_util.BackendValues;
+}
+
 /**
  * TensorFlow.js' WebGPU backend, which checks before every dispatch, its own kernels' and all others', that the tensors fit the device, sends
  * each shader for the first time in an error scope, and gives no results away after a failure.
@@ -32,12 +51,66 @@ export class GuardedWebGPUBackend extends WebGPUBackend {
   readonly isFallbackAdapter: boolean;
   readonly #limits: Limits;
   readonly #sent = new Set<string>();
+  readonly #pipelines = new Map<string, unknown>();
+  readonly #writtenInPlace = new WeakSet<object>();
 
   constructor(...[device, adapterInfo]: ConstructorParameters<typeof WebGPUBackend>) {
     super(device, adapterInfo);
     this.guard = installDeviceGuard(device as unknown as GuardedDevice);
     this.isFallbackAdapter = isSoftware(adapterInfo as unknown as AdapterDescription);
     this.#limits = device.limits as unknown as Limits;
+    // TensorFlow.js keeps values that were read, and never looks at the buffer again: wrong once a buffer is written in place.
+    const internals = this as unknown as Internals;
+    const cache = internals.convertAndCacheOnCPU.bind(this);
+    internals.convertAndCacheOnCPU = (dataId, values) =>
+      this.#writtenInPlace.has(dataId) ? values : cache(dataId, values);
+  }
+
+  /** Most tensors that one in-place dispatch can bind. */
+  get mostTensorsInPlace(): number {
+    return this.#limits.maxStorageBuffersPerShaderStage;
+  }
+
+  /**
+   * Runs a shader that writes into tensors which exist. Where a tensor shares its memory with others (`refCount` above 1) they change too.
+   *
+   * @param tensors Those that the shader binds, in order; no two may share memory if one of them is written.
+   * @param written Those of them that it writes.
+   */
+  runInPlace(
+    { key, code, workgroups }: InPlaceProgram,
+    tensors: readonly tf.TensorInfo[],
+    written: readonly tf.TensorInfo[],
+  ): void {
+    this.guard.throwIfFailed();
+    for (const { dataId, shape, dtype } of tensors) {
+      this.#checkBinding(shape, dtype);
+      this.uploadToGPU(dataId);
+    }
+    const [first, ...rest] = tensors as [tf.TensorInfo, ...tf.TensorInfo[]];
+    const record = (): void => {
+      const pipeline = this.#pipelines.get(key) ?? this.#compile(key, code);
+      const program = { pipeline, dispatch: workgroups, constructor: { name: key } };
+      (this as unknown as Internals).recordAndSubmit(program, first, rest);
+    };
+    if (this.#pipelines.has(key)) record();
+    else this.guard.watch(`The shader ${key}`, record);
+    for (const { dataId } of written) {
+      this.#writtenInPlace.add(dataId);
+      this.tensorMap.get(dataId).values = null as never;
+    }
+  }
+
+  #compile(key: string, code: string): unknown {
+    const device = this.device as unknown as GPUDevice;
+    const module = device.createShaderModule({ code, label: key });
+    const pipeline = device.createComputePipeline({
+      layout: "auto",
+      label: key,
+      compute: { module, entryPoint: "main" },
+    });
+    this.#pipelines.set(key, pipeline);
+    return pipeline;
   }
 
   override runWebGPUProgram(...args: RunArguments): tf.TensorInfo {
