@@ -7,7 +7,7 @@ import { recogniseFlat } from "./_flat.ts";
 import { isNnunet, recogniseNnunet } from "./_nnunet.ts";
 import { countOf, isObject, type ListedCase, type PickOptions, type Recognised, someOf } from "./_recognised.ts";
 import { applySplitFile } from "./_split_file.ts";
-import { stripExtension, subjectOf as subjectByRules } from "./subject_of.ts";
+import { stripExtension, subjectByName, subjectOf as subjectByRules } from "./subject_of.ts";
 
 /** Options of {@linkcode indexDataset}. */
 export interface IndexDatasetOptions {
@@ -37,7 +37,7 @@ export interface IndexDatasetOptions {
  * @throws RangeError when a listed path leads out of the folder or the channel is no integer of at least 0.
  */
 export async function indexDataset(path: string, options: IndexDatasetOptions = {}): Promise<DatasetIndex> {
-  const { subjectOf = subjectByRules, includeTest = false, channel = 0, hashContents = false } = options;
+  const { includeTest = false, channel = 0, hashContents = false } = options;
   if (!Number.isInteger(channel) || channel < 0 || channel > 9999) {
     throw new RangeError(
       `Cannot index data set: the channel is out of range: got ${channel}, expected an integer of 0…9999. Count from 0.`,
@@ -49,6 +49,7 @@ export async function indexDataset(path: string, options: IndexDatasetOptions = 
   if (present.length === 0) throw noScans(folder, recognised);
   const { cases: listed, findings: splitFindings } = await applySplitFile(folder, present);
   const ids = idsOf(listed.map(({ image }) => image));
+  const subjectOf = options.subjectOf ?? rulesFor(listed.map(({ image }) => image));
   const cases = listed.map(({ image, label, split }, index): DatasetCase => ({
     id: ids[index]!,
     subject: subjectOf(image),
@@ -72,6 +73,11 @@ export async function indexDataset(path: string, options: IndexDatasetOptions = 
       ...hashed.findings,
     ],
   };
+}
+
+/** The documented rules, unless they take everything for one person because it lies in one folder with a number. */
+function rulesFor(images: readonly string[]): (path: string) => string {
+  return new Set(images.map(subjectByRules)).size === 1 ? subjectByName : subjectByRules;
 }
 
 async function recognise(folder: DataFolder, options: PickOptions): Promise<Recognised> {

@@ -87,6 +87,19 @@ Deno.test("indexDataset: subjects by rule or by the caller's own", () =>
     assert.deepEqual(own.findings, []);
   }));
 
+Deno.test("indexDataset: scans in persons' folders stay together; one folder around all of them names nobody", async () => {
+  const subjects = async (folder: string): Promise<string[]> =>
+    (await indexDataset(folder)).cases.map(({ subject }) => subject);
+  await inFolder({ "p1/scan1.nii": true, "p1/scan2.nii": true, "p2/scan1.nii": true }, async (folder) => {
+    assert.deepEqual(await subjects(folder), ["p1", "p1", "p2"]);
+    const { training, heldOut } = splitBySubject((await indexDataset(folder)).cases);
+    assert.deepEqual([training.length, heldOut.length].toSorted(), [1, 2]);
+  });
+  await inFolder({ "export12/case1.nii": true, "export12/case2.nii": true }, async (folder) => {
+    assert.deepEqual(await subjects(folder), ["case1", "case2"]);
+  });
+});
+
 const DECATHLON = {
   name: "Liver",
   modality: { "0": "CT" },

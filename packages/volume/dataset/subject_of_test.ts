@@ -16,6 +16,20 @@ const CASES: readonly [path: string, subject: string, why: string][] = [
   ["hippocampus_001.nii.gz", "hippocampus_001", "nothing to take off"],
   ["volume_p1.nii", "volume_p1", "a digit must stay"],
   ["t1.nii", "t1", "the whole name is never taken off"],
+  ["s0011/ct.nii.gz", "s0011", "TotalSegmentator's folders"],
+  ["p1/image1.nii", "p1", "a person's folder before a number of scans"],
+  ["patient007/ses-1/anat/T1.nii.gz", "patient007", "folders of one kind of scans are passed over"],
+  ["train/HGG/BraTS19_2013_10_1/BraTS19_2013_10_1_flair.nii.gz", "BraTS19_2013_10_1", "folder and name agree"],
+  ["fold_0/case_12_left.nii", "case_12", "a folder of many persons"],
+  ["2019/site2/case_12.nii", "case_12", "years and sites are no persons"],
+  ["Task04_Hippocampus/imagesTr/hippocampus_001.nii.gz", "hippocampus_001", "a Decathlon's folders"],
+  ["patients/p1.nii", "p1", "a letter and a number is rather a person than a time"],
+  ["anna/T1.nii", "anna", "a name that says only how"],
+  ["left/001.nii", "001", "the side as a folder"],
+  ["lh_001.nii", "001", "the side in front"],
+  ["001-right.nii", "001", "a hyphen before the side"],
+  ["hippo_001L.nii.gz", "hippo_001", "the side as a letter"],
+  ["left_ventricle.nii", "left_ventricle", "no digit, no side"],
 ];
 
 for (const [path, subject, why] of CASES) {
