@@ -1,3 +1,4 @@
+import { assertDeviceHealthy } from "@med3d/webgpu-kernels";
 import * as tf from "@tensorflow/tfjs-core";
 import { BatchQueue } from "./_batch_queue.ts";
 import { captureCheckpoint, type Progress } from "./_run_state.ts";
@@ -132,6 +133,7 @@ export class TrainingRun<Batch> {
     if (!pending) return;
     this.#pending = undefined;
     const values = await pending.values;
+    await assertDeviceHealthy(); // an error may be told after the values that it spoilt
     const now = performance.now();
     const record = recordOf(pending, values, (now - this.#settledAt) / 1000);
     this.#settledAt = now;

@@ -54,3 +54,12 @@ Deno.test("MetricsLog: what is no line of metrics ends what is kept", () =>
       assert.equal(await readFile(path, "utf8"), '{"step":0}\n', broken);
     }
   }));
+
+Deno.test("MetricsLog: a file that cannot be opened is said with path and remedy", () =>
+  withFolder(async (folder) => {
+    await writeFile(join(folder, "file"), "");
+    await assert.rejects(
+      MetricsLog.open(join(folder, "file", "below"), 0, { mayCut: false }),
+      /Cannot write metrics: writing failed: got ".*" for .*below, expected .* Mend that/,
+    );
+  }));

@@ -1,3 +1,4 @@
+import { assertDeviceHealthy } from "@med3d/webgpu-kernels";
 import { setImmediate } from "node:timers/promises";
 import { restoreCheckpoint } from "./_run_state.ts";
 import { TrainingRun } from "./_training_run.ts";
@@ -38,6 +39,9 @@ export async function train<Batch>(options: TrainingOptions<Batch>): Promise<Tra
       if (run.checkpointIsDue) await run.save();
     }
     await run.save();
+  } catch (error) {
+    await assertDeviceHealthy(); // where the device failed that is the cause, and the error at hand a consequence
+    throw error;
   } finally {
     await run.close();
   }

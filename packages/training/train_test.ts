@@ -1,4 +1,5 @@
 import { createParameter, disposeParameters } from "@med3d/nn";
+import { GpuError, selectBackend } from "@med3d/webgpu-kernels";
 import { testOnBackends } from "@med3d/webgpu-kernels/testing";
 import * as tf from "@tensorflow/tfjs-core";
 import { strict as assert } from "node:assert";
@@ -160,6 +161,51 @@ testOnBackends(
         for (const { data } of newest!.tensors.values()) assert.ok((data as Float32Array).every(Number.isFinite));
       }
       assert.equal(tf.memory().numTensors, outside);
+    }),
+);
+
+testOnBackends(
+  "train: a device that reports an error or is lost stops the step with the cause, and no checkpoint holds it",
+  ({ backend }) =>
+    withFolder(async (folder) => {
+      if (backend === "cpu") return; // has no device
+      const faults: [string, (device: GPUDevice) => void, RegExp][] = [
+        [
+          "refused",
+          (device) => void device.createBuffer({ size: 16, usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.STORAGE }),
+          /the device reported an error/,
+        ],
+        ["lost", (device) => device.destroy(), /the device was lost/],
+      ];
+      for (const [name, breakDevice, cause] of faults) {
+        const store = new CheckpointStore(join(folder, name));
+        const { device } = tf.backend() as unknown as { device: GPUDevice };
+        const reached: number[] = [];
+        try {
+          const x = createParameter(Float32Array.of(1), [1]);
+          const optimizer = new Adam(new Map([["x", x]]));
+          const run = train<number>({
+            parameters: optimizer.parameters,
+            optimizer,
+            loadBatch: (step) => Promise.resolve(step),
+            loss: (step) => {
+              reached.push(step);
+              if (step === 3) breakDevice(device);
+              return { total: tf.sum(tf.square(tf.sub(x, step))) as tf.Scalar, terms: {} };
+            },
+            schedule: constant(0.1),
+            steps: 50,
+            checkpoints: { store, everySteps: 1 },
+            configuration: {},
+          });
+          await assert.rejects(run, (error) => error instanceof GpuError && cause.test(error.message));
+        } finally {
+          await selectBackend({ backend }); // a fresh device
+        }
+        assert.ok(reached.length <= 5, `went on for ${reached.length} steps`);
+        const newest = (await store.loadNewest())!;
+        assert.deepEqual([newest.step <= 3, newest.notices], [true, []]);
+      }
     }),
 );
 

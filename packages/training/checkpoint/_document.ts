@@ -4,6 +4,8 @@ import { CorruptCheckpointError } from "./checkpoint.ts";
 
 const FORMAT = "med3d-checkpoint";
 const VERSION = 1;
+/** What the file with a checkpoint's tensors is called. */
+export const TENSORS_NAME = /^step-\d{8,}-[0-9a-f]{12}\.safetensors$/;
 
 /** The JSON file of a checkpoint: its commit record, without which its tensors do not count. */
 export interface CheckpointDocument {
@@ -44,7 +46,29 @@ export async function parseDocument(path: string, text: string): Promise<Checkpo
   if (parsed.version !== VERSION) throw refusal(path, "the version is unknown", String(parsed.version), `${VERSION}`);
   const actual = await sha256(JSON.stringify(parsed.checkpoint) ?? "");
   if (parsed.sha256 !== actual) throw refusal(path, "its SHA-256 is wrong", actual, String(parsed.sha256));
-  return parsed.checkpoint as CheckpointDocument;
+  if (!isDocument(parsed.checkpoint)) {
+    const got = (JSON.stringify(parsed.checkpoint) ?? "nothing").slice(0, 120);
+    throw refusal(path, "it does not describe a checkpoint", got, "step, tensors, configuration and state");
+  }
+  return parsed.checkpoint;
+}
+
+/** Whether a value has the fields of a document, and names a file beside it, none elsewhere. */
+function isDocument(value: unknown): value is CheckpointDocument {
+  if (!isObject(value) || !isObject(value.tensors) || !isObject(value.configuration) || !isObject(value.state)) {
+    return false;
+  }
+  const { file, bytes, sha256: hash } = value.tensors;
+  return isCount(value.step) && (value.score === undefined || Number.isFinite(value.score)) &&
+    typeof file === "string" && TENSORS_NAME.test(file) && isCount(bytes) && typeof hash === "string";
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function isCount(value: unknown): boolean {
+  return Number.isSafeInteger(value) && (value as number) >= 0;
 }
 
 /** Makes the error for a damaged checkpoint. */

@@ -2,7 +2,7 @@ import { readSafetensors, type StoredTensor, writeSafetensors } from "@med3d/nn"
 import { mkdir, readdir, readFile, rm, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { canonicalJson, sha256 } from "../fingerprint.ts";
-import { type CheckpointDocument, formatDocument, parseDocument, refusal } from "./_document.ts";
+import { type CheckpointDocument, formatDocument, parseDocument, refusal, TENSORS_NAME } from "./_document.ts";
 import { flushDirectory, isDiskFull, writeFileDurably } from "./_durable_file.ts";
 import { type Checkpoint, type CheckpointEntry, CorruptCheckpointError, type LoadedCheckpoint } from "./checkpoint.ts";
 
@@ -20,7 +20,6 @@ interface Found extends CheckpointEntry {
 }
 
 const DOCUMENT_NAME = /^step-(\d{8,})\.json$/;
-const TENSORS_NAME = /^step-\d{8,}-[0-9a-f]{12}\.safetensors$/;
 const TEMPORARY_NAME = /^step-\d{8,}.*\.tmp$/;
 
 /**
@@ -231,8 +230,16 @@ async function loadCheckpoint(path: string): Promise<Checkpoint> {
   if (hash !== document.tensors.sha256) {
     throw refusal(path, `the SHA-256 of ${document.tensors.file} is wrong`, hash, document.tensors.sha256);
   }
-  const tensors: ReadonlyMap<string, StoredTensor> = readSafetensors(bytes).tensors;
+  const tensors = readTensors(path, document.tensors.file, bytes);
   return { step, ...(score === undefined ? {} : { score }), tensors, configuration, state };
+}
+
+function readTensors(path: string, file: string, bytes: Uint8Array): ReadonlyMap<string, StoredTensor> {
+  try {
+    return readSafetensors(bytes).tensors;
+  } catch (error) {
+    throw refusal(path, `${file} is malformed`, `"${(error as Error).message}"`, "a safetensors file");
+  }
 }
 
 async function readDocument(path: string): Promise<CheckpointDocument> {

@@ -3,7 +3,9 @@ import fc from "fast-check";
 import { strict as assert } from "node:assert";
 import { readdir, readFile, rm, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { sha256 } from "../fingerprint.ts";
 import { withFolder } from "../testdata/folder.ts";
+import { type CheckpointDocument, formatDocument } from "./_document.ts";
 import { type Checkpoint, CorruptCheckpointError } from "./checkpoint.ts";
 import { CheckpointStore } from "./checkpoint_store.ts";
 
@@ -120,6 +122,31 @@ Deno.test("CheckpointStore: a file cut at any length or missing is passed over; 
       return true;
     });
     await assert.rejects(store.load(join(folder, "none.json")), /none.json: it cannot be read/);
+  }));
+
+Deno.test("CheckpointStore: documents and tensors with right hashes and wrong contents are passed over too", () =>
+  withFolder(async (folder) => {
+    const store = new CheckpointStore(folder);
+    await store.save(checkpointOf(1));
+    const elsewhere = { file: "../other.safetensors", bytes: 4, sha256: await sha256("none") };
+    const malformed = { file: "step-00000002-0123456789ab.safetensors", bytes: 4, sha256: await sha256("none") };
+    await writeFile(join(folder, malformed.file), "none");
+    const base = { step: 2, tensors: malformed, configuration: {}, configurationSha256: "", state: {} };
+    const documents: [unknown, RegExp][] = [
+      [null, /does not describe a checkpoint: got null/],
+      [[], /does not describe a checkpoint/],
+      [{ ...base, tensors: undefined }, /does not describe a checkpoint/],
+      [{ ...base, step: "2" }, /does not describe a checkpoint/],
+      [{ ...base, state: 7 }, /does not describe a checkpoint/],
+      [{ ...base, tensors: elsewhere }, /does not describe a checkpoint/],
+      [base, /safetensors is malformed: got "Cannot read safetensors: the file is too short/],
+    ];
+    for (const [document, message] of documents) {
+      await writeFile(join(folder, "step-00000002.json"), await formatDocument(document as CheckpointDocument));
+      const loaded = (await store.loadNewest())!;
+      assert.deepEqual([loaded.step, loaded.notices.length], [1, 1], JSON.stringify(document));
+      assert.match(loaded.notices[0]!, message);
+    }
   }));
 
 Deno.test("CheckpointStore: a damaged checkpoint does not count among those kept", () =>

@@ -4,6 +4,7 @@ import { readdir, readFile, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { withFolder } from "../testdata/folder.ts";
 import { isDiskFull, writeFileDurably } from "./_durable_file.ts";
+import { MetricsLog } from "../metrics_log.ts";
 import { CheckpointStore } from "./checkpoint_store.ts";
 
 Deno.test("writeFileDurably: replaces a file whole and leaves nothing beside it", () =>
@@ -41,17 +42,30 @@ async function fillUp(folder: string): Promise<void> {
       await store.save({ step, tensors, configuration: {}, state: {} });
     } catch (error) {
       const newest = await store.loadNewest();
-      console.log(
-        JSON.stringify({ step, message: (error as Error).message, newest: newest?.step, files: await readdir(folder) }),
-      );
+      const files = await readdir(folder);
+      const metrics = await fillByMetrics(join(folder, "metrics.jsonl"));
+      console.log(JSON.stringify({ step, message: (error as Error).message, newest: newest?.step, files, metrics }));
       return;
     }
   }
 }
 
+/** Writes lines of metrics until the file system is full; returns what is said then. */
+async function fillByMetrics(path: string): Promise<string> {
+  const log = await MetricsLog.open(path, 0, { mayCut: false });
+  const record = { total: 1, terms: { ["x".repeat(100_000)]: 1 }, gradientNorm: 1, learningRate: 1, seconds: 1 };
+  try {
+    for (let step = 0;; step++) await log.append({ step, ...record });
+  } catch (error) {
+    return (error as Error).message;
+  } finally {
+    await log.close();
+  }
+}
+
 if (import.meta.main) await fillUp(Deno.args[0]!);
 
-Deno.test("CheckpointStore: on a full disk saving says so and the earlier checkpoint survives", () =>
+Deno.test("CheckpointStore: on a full disk saving says so and the earlier checkpoint survives; so does the log", () =>
   withFolder(async (folder) => {
     // A file system of 1 MiB of our own, in a mount namespace, which needs no rights where user namespaces are allowed.
     const script = `mount -t tmpfs -o size=1m tmpfs "$1" && exec "$2" run -A "$3" "$1"`;
@@ -79,7 +93,7 @@ Deno.test("CheckpointStore: on a full disk saving says so and the earlier checkp
       return;
     }
     assert.equal(code, 0, text);
-    const { step, message, newest, files } = JSON.parse(new TextDecoder().decode(stdout));
+    const { step, message, newest, files, metrics } = JSON.parse(new TextDecoder().decode(stdout));
     assert.match(
       message,
       new RegExp(
@@ -89,4 +103,8 @@ Deno.test("CheckpointStore: on a full disk saving says so and the earlier checkp
     assert.match(message, new RegExp(`The checkpoint of step ${step - 1} is intact: .*step-0*${step - 1}.json`));
     assert.equal(newest, step - 1);
     assert.equal(files.length, 2);
+    assert.match(
+      metrics,
+      /Cannot write metrics: the disk is full: got ".*" for .*metrics\.jsonl, expected .* Free space/,
+    );
   }));
