@@ -1,8 +1,8 @@
 import { Command, CommanderError, InvalidArgumentError } from "commander";
 import { UsageError } from "./pretraining/configuration.ts";
 
-/** Exit codes of every command: done, failed, wrong usage. */
-export const EXIT = { done: 0, failed: 1, usage: 2 } as const;
+/** Exit codes of every command: done, failed, wrong usage, stopped from outside. */
+export const EXIT = { done: 0, failed: 1, usage: 2, stopped: 130 } as const;
 
 /** Makes a command that throws instead of exiting, shows help after a usage error and suggests the nearest option. */
 export function createCommand(name: string, description: string): Command {

@@ -27,6 +27,7 @@ export interface CorpusOptions {
 /** A corpus and what was wrong with the scans that are not in it. */
 export interface BuiltCorpus {
   readonly corpus: Corpus;
+  /** One for each scan that was left out. */
   readonly findings: readonly Finding[];
   /** What was done to the voxels of the first scan, line by line, as an example of all. */
   readonly history: readonly string[];
@@ -48,9 +49,9 @@ interface ReadScan {
 export async function buildCorpus(sources: readonly ScanSource[], options: CorpusOptions): Promise<BuiltCorpus> {
   const { configuration, captioner, store, onScan, signal } = options;
   const cache = new ByteBoundedCache<Volume>(configuration.memoryMiB * 2 ** 20);
-  const loadInput = (source: ScanSource) => (): Promise<Volume> =>
-    cache.get(source.path, async () => {
-      const input = prepareInput(await source.load(), configuration.patch);
+  const inputOf = (source: ScanSource, load: () => Promise<Volume>): Promise<Volume> =>
+    cache.get(source.id, async () => {
+      const input = prepareInput(await load(), configuration.patch);
       return { value: input, bytes: input.data.byteLength };
     });
   const findings: Finding[] = [];
@@ -59,9 +60,10 @@ export async function buildCorpus(sources: readonly ScanSource[], options: Corpu
   for (const [done, source] of sources.entries()) {
     signal?.throwIfAborted();
     try {
-      const input = await loadInput(source)();
+      const scan = await source.load();
+      const input = await inputOf(source, () => Promise.resolve(scan));
       if (history.length === 0) history = input.history;
-      const slices = prepareSlices(await source.load(), {
+      const slices = prepareSlices(scan, {
         count: configuration.slicesPerVolume,
         seed: `${configuration.seed}/${source.id}`,
       });
@@ -91,7 +93,8 @@ export async function buildCorpus(sources: readonly ScanSource[], options: Corpu
     );
   }
   const encoder = fitEncoder(training, configuration);
-  const embed = (scan: ReadScan): Promise<CorpusScan> => embedScan(scan, encoder, loadInput(scan.source));
+  const embed = (scan: ReadScan): Promise<CorpusScan> =>
+    embedScan(scan, encoder, () => inputOf(scan.source, scan.source.load));
   const corpus: Corpus = {
     training: shuffleCaptions(await Promise.all(training.map(embed)), configuration),
     heldOut: await Promise.all(heldOut.map(embed)),

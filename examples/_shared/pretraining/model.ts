@@ -1,7 +1,7 @@
 import type { Encoder3D } from "@med3d/encoder3d";
-import { createEncoder, ReconstructionHead, UNetDecoder } from "@med3d/encoder3d";
-import { joinParameters, type Parameters } from "@med3d/nn";
-import { type Aligner, createAligner } from "@med3d/pot-align";
+import { ReconstructionHead, UNetDecoder } from "@med3d/encoder3d";
+import { disposeParameters, joinParameters, type Parameters } from "@med3d/nn";
+import { type Aligner, type BufferedAligner, createAligner } from "@med3d/pot-align";
 import { PlaneSliceTransformer } from "@med3d/slice-transformer";
 import * as tf from "@tensorflow/tfjs-core";
 import { Random } from "random";
@@ -31,13 +31,15 @@ export interface PretrainingModel {
   reconstruct(input: tf.Tensor5D): tf.Tensor5D;
   /** The transport plan between answers and targets, where the aligner has one. The caller disposes. */
   plan(answers: tf.Tensor2D, targets: tf.Tensor2D): tf.Tensor2D | undefined;
+  /** Disposes of all parameters and buffers, the encoder's included. */
+  dispose(): void;
 }
 
 /** Parts that replace the configuration's own. */
 export interface ModelParts {
   /** A 3D encoder in place of the registered one. */
   readonly encoder?: Encoder3D;
-  /** Makes an alignment loss in place of the preset's; called once for slices, once for captions. */
+  /** Makes an alignment loss in place of the preset's; one serves slices and captions unless it has buffers. */
   readonly createAligner?: () => Aligner;
 }
 
@@ -45,18 +47,20 @@ export interface ModelParts {
 export interface ModelOptions {
   /** Settings in force. */
   readonly configuration: ResolvedConfiguration;
+  /** The 3D encoder that is pretrained; the model's from then on. */
+  readonly encoder: Encoder3D;
   /** Width of the targets. */
   readonly embeddingWidth: number;
-  /** Parts of the user's own. */
-  readonly parts?: ModelParts;
+  /** Makes an alignment loss in place of the configuration's; called twice, for slices and captions, where it has buffers. */
+  readonly createAligner?: (() => Aligner) | undefined;
 }
 
 /** Makes the model of a configuration, seeded by it. */
-export function createPretrainingModel({ configuration, embeddingWidth, parts = {} }: ModelOptions): PretrainingModel {
-  const { seed, preset, encoder: name, features } = configuration;
+export function createPretrainingModel(options: ModelOptions): PretrainingModel {
+  const { configuration, encoder, embeddingWidth } = options;
+  const { seed, preset } = configuration;
   const { feedForward, memoryPosition } = PRESETS[preset];
   const random = (part: string): Random => new Random(`${seed}/${part}`);
-  const encoder = parts.encoder ?? createEncoder(name, { inChannels: 1, features, random: random("encoder") });
   const psat = new PlaneSliceTransformer({
     memoryChannels: encoder.channels.at(-1)!,
     width: configuration.psatWidth,
@@ -69,32 +73,40 @@ export function createPretrainingModel({ configuration, embeddingWidth, parts = 
     random: random("psat"),
   });
   const decoder = new UNetDecoder(encoder, { random: random("decoder") });
-  const head = new ReconstructionHead(decoder.outChannels, { random: random("head") });
-  const makeAligner = parts.createAligner ??
+  const head = new ReconstructionHead(decoder.outChannels, 1, { random: random("head") });
+  const makeAligner = options.createAligner ??
     (() => createAligner(configuration.aligner, { width: embeddingWidth, seed: `${seed}/aligner` }));
   const imageAligner = makeAligner();
-  const textAligner = makeAligner();
+  // Both terms share one metric (method §4); but what an aligner learns of the captions' noise must not judge the slices.
+  const stateful = buffersOf(imageAligner).size > 0;
+  const textAligner = stateful ? makeAligner() : imageAligner;
 
   const answer = (memory: tf.Tensor5D, questions: readonly Question[], dropout?: string): tf.Tensor2D =>
     psat.ask(memory, questions, dropout === undefined ? {} : { training: true, seed: dropout });
 
+  const parameters = joinParameters({
+    encoder: encoder.parameters,
+    psat: psat.parameters,
+    decoder: decoder.parameters,
+    head: head.parameters,
+    ...(stateful
+      ? { "align.image": imageAligner.parameters, "align.text": textAligner.parameters }
+      : { align: imageAligner.parameters }),
+  });
+  const buffers = stateful
+    ? joinParameters({ "align.image": buffersOf(imageAligner), "align.text": buffersOf(textAligner) })
+    : new Map();
+
   return {
     encoder,
-    parameters: joinParameters({
-      encoder: encoder.parameters,
-      psat: psat.parameters,
-      decoder: decoder.parameters,
-      head: head.parameters,
-      "align.image": imageAligner.parameters,
-      "align.text": textAligner.parameters,
-    }),
-    buffers: joinParameters({ "align.image": buffersOf(imageAligner), "align.text": buffersOf(textAligner) }),
+    parameters,
+    buffers,
     loss: (batch, { training, seed }) => {
       const pyramid = encoder.encode(batch.input, training);
       const answers = answer(pyramid.at(-1)!, batch.questions, training ? seed : undefined);
       const image = imageAligner.align(answers, batch.imageTargets);
       const text = textAligner.align(answers, batch.textTargets);
-      const reconstructed = head.apply(decoder.decode(pyramid, training));
+      const reconstructed = head.apply(decoder.decode(pyramid));
       const reconstruction = tf.mean(tf.squaredDifference(reconstructed, batch.target)) as tf.Scalar;
       const total = tf.addN([
         tf.mul(image.loss, configuration.imageWeight),
@@ -106,9 +118,13 @@ export function createPretrainingModel({ configuration, embeddingWidth, parts = 
     answer: (input, questions) => tf.tidy(() => answer(encoder.encode(input).at(-1)!, questions)),
     reconstruct: (input) => tf.tidy(() => head.apply(decoder.decode(encoder.encode(input)))),
     plan: (answers, targets) => tf.tidy(() => textAligner.align(answers, targets).plan),
+    dispose: () => {
+      disposeParameters(parameters);
+      disposeParameters(buffers);
+    },
   };
 }
 
 function buffersOf(aligner: Aligner): Parameters {
-  return "buffers" in aligner ? aligner.buffers as Parameters : new Map();
+  return (aligner as Partial<BufferedAligner>).buffers ?? new Map();
 }

@@ -1,4 +1,4 @@
-import { mkdir, open, readdir, readFile, rename, stat } from "node:fs/promises";
+import { mkdir, open, readFile, rename, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { UsageError } from "./configuration.ts";
 
@@ -9,6 +9,7 @@ export const RUN_FILES = {
   captions: "captions.db",
   metrics: "metrics.jsonl",
   evaluation: "evaluation.json",
+  findings: "findings.json",
   report: "report.html",
   model: "model.safetensors",
   encoder: "encoder.safetensors",
@@ -32,28 +33,49 @@ export async function chooseRunFolder(wanted: string | null): Promise<string> {
     }
     return wanted;
   }
-  let folder = DEFAULT_FOLDER;
-  for (let number = 2; await holdsRun(folder); number++) folder = `${DEFAULT_FOLDER}-${number}`;
-  return folder;
+  return (await defaultFolders()).free;
+}
+
+/** The default folder that was used last, if any, and the next free one. */
+async function defaultFolders(): Promise<{ last: string | undefined; free: string }> {
+  let last: string | undefined;
+  let free = DEFAULT_FOLDER;
+  for (let number = 2; await holdsRun(free); number++) {
+    last = free;
+    free = `${DEFAULT_FOLDER}-${number}`;
+  }
+  return { last, free };
+}
+
+/** A run to go on from. */
+export interface FoundRun {
+  /** Its folder. */
+  readonly folder: string;
+  /** The checkpoint's JSON file, or `auto` for the newest sound one. */
+  readonly checkpoint: string;
 }
 
 /**
  * Finds the run that `--resume` means.
  *
- * @param resume `auto`, or the path of a run's folder or of a file inside its `checkpoints`.
- * @param out The folder given by `--out`, which `auto` looks into; nothing means `runs/pretrain`.
- * @returns The folder, or nothing when `auto` finds no run there.
+ * @param resume `auto`, or the path of a run's folder, of its `checkpoints` or of a checkpoint's JSON file there.
+ * @param out The folder given by `--out`, which `auto` looks into; nothing means the last default one.
+ * @returns The run, or nothing when `auto` finds none there.
  * @throws UsageError when a path is no run.
  */
-export async function findRun(resume: string, out: string | null): Promise<string | undefined> {
+export async function findRun(resume: string, out: string | null): Promise<FoundRun | undefined> {
   if (resume === "auto") {
-    const folder = out ?? DEFAULT_FOLDER;
-    return (await holdsRun(folder)) ? folder : undefined;
+    if (out === null) {
+      const { last } = await defaultFolders();
+      return last === undefined ? undefined : { folder: last, checkpoint: "auto" };
+    }
+    return (await holdsRun(out)) ? { folder: out, checkpoint: "auto" } : undefined;
   }
-  const candidates = [resume, dirname(resume), dirname(dirname(resume)), dirname(dirname(dirname(resume)))];
-  for (const folder of candidates) {
-    if (await holdsRun(folder)) return folder;
+  for (const folder of [resume, dirname(resume)]) {
+    if (await holdsRun(folder)) return { folder, checkpoint: "auto" };
   }
+  const folder = dirname(dirname(resume));
+  if (resume.endsWith(".json") && await holdsRun(folder)) return { folder, checkpoint: resume };
   throw new UsageError(
     `Cannot resume from ${resume}: no ${RUN_FILES.configuration} of a run there. Name a run's folder.`,
   );
@@ -92,6 +114,5 @@ export async function writeWhole(path: string, content: string | Uint8Array): Pr
 }
 
 async function holdsRun(folder: string): Promise<boolean> {
-  const names = await stat(folder).then((found) => (found.isDirectory() ? readdir(folder) : []), () => []);
-  return names.includes(RUN_FILES.configuration);
+  return await stat(join(folder, RUN_FILES.configuration)).then((found) => found.isFile(), () => false);
 }

@@ -27,9 +27,11 @@ Deno.test("findRun: takes the folder, a checkpoint in it, or nothing for auto", 
     assert.equal(await findRun("auto", folder), undefined);
     await writeFile(join(folder, "configuration.json"), "{}");
     await mkdir(join(folder, "checkpoints"));
-    assert.equal(await findRun("auto", folder), folder);
-    assert.equal(await findRun(folder, null), folder);
-    assert.equal(await findRun(join(folder, "checkpoints", "step-10.json"), null), folder);
+    assert.deepEqual(await findRun("auto", folder), { folder, checkpoint: "auto" });
+    assert.deepEqual(await findRun(folder, null), { folder, checkpoint: "auto" });
+    assert.deepEqual(await findRun(join(folder, "checkpoints"), null), { folder, checkpoint: "auto" });
+    const checkpoint = join(folder, "checkpoints", "step-10.json");
+    assert.deepEqual(await findRun(checkpoint, null), { folder, checkpoint });
     await assert.rejects(findRun("/nowhere/at/all", null), /no configuration\.json of a run/);
   }));
 

@@ -1,6 +1,5 @@
 import { type Finding, indexDataset, makePhantom, readNifti, splitBySubject, type Volume } from "@med3d/volume";
-import { UsageError } from "./configuration.ts";
-import type { ResolvedConfiguration } from "./resolve.ts";
+import { type PretrainingConfiguration, UsageError } from "./configuration.ts";
 
 /** A scan that can be read, again and again, with the same result. */
 export interface ScanSource {
@@ -26,15 +25,18 @@ export interface ScanList {
   readonly findings: readonly Finding[];
 }
 
+/** The part of a configuration that says which scans there are. */
+type ScanChoice = Pick<PretrainingConfiguration, "data" | "modality" | "phantoms" | "heldOutFraction" | "seed">;
+
 /** Lists the scans that a configuration names: phantoms, or a folder's. */
-export async function listScans(configuration: ResolvedConfiguration): Promise<ScanList> {
+export async function listScans(configuration: ScanChoice): Promise<ScanList> {
   return configuration.data === null
     ? listPhantoms(configuration)
     : await listFolder(configuration.data, configuration);
 }
 
 /** CT-like torsos and MR-like heads in turn; the last quarter of each is held out. */
-function listPhantoms({ phantoms, seed }: ResolvedConfiguration): ScanList {
+function listPhantoms({ phantoms, seed }: ScanChoice): ScanList {
   const heldOut = Math.max(2, Math.round(phantoms / 4));
   const scans = Array.from({ length: phantoms }, (_, index): ScanSource => {
     const id = `phantom-${String(index).padStart(3, "0")}`;
@@ -56,7 +58,7 @@ function listPhantoms({ phantoms, seed }: ResolvedConfiguration): ScanList {
   };
 }
 
-async function listFolder(path: string, { heldOutFraction, seed }: ResolvedConfiguration): Promise<ScanList> {
+async function listFolder(path: string, { heldOutFraction, modality, seed }: ScanChoice): Promise<ScanList> {
   const index = await indexDataset(path);
   const split = splitBySubject(index.cases, { heldOutFraction, seed: `${seed}` });
   const held = new Set(split.heldOut.map(({ id }) => id));
@@ -65,7 +67,7 @@ async function listFolder(path: string, { heldOutFraction, seed }: ResolvedConfi
     subject: entry.subject,
     heldOut: held.has(entry.id),
     path: entry.imagePath,
-    load: () => readNifti(entry.imagePath, { modality: entry.modality }),
+    load: () => readNifti(entry.imagePath, { modality: modality ?? entry.modality }),
   }));
   if (scans.length - held.size < 2) {
     throw new UsageError(

@@ -1,0 +1,112 @@
+import { CaptionStore, MeasuringCaptioner } from "@med3d/captioner";
+import { countParameters } from "@med3d/nn";
+import * as tf from "@tensorflow/tfjs-core";
+import { formatDuration } from "../progress.ts";
+import { formatTable } from "../report/table.ts";
+import { buildCorpus } from "./build_corpus.ts";
+import type { PretrainingConfiguration } from "./configuration.ts";
+import { evaluate } from "./evaluation.ts";
+import { createPretrainingModel } from "./model.ts";
+import { prepareRun } from "./prepare_run.ts";
+import type { ResolvedConfiguration } from "./resolve.ts";
+import { chooseRunFolder } from "./run_folder.ts";
+import type { ScanSource } from "./scans.ts";
+import { trainModel } from "./train_model.ts";
+
+/** Scans that are read and steps that are timed. The first step compiles kernels and is left out of the estimate. */
+const SAMPLE = { training: 6, heldOut: 2, steps: 4 } as const;
+
+/** Bytes per stored caption, provenance and indices included; measured on the stores of finished runs. */
+const BYTES_PER_CAPTION = 1000;
+
+/** What a run will take. */
+export interface RunEstimate {
+  readonly trainedParameters: number;
+  readonly encoderParameters: number;
+  /** Most bytes that the device held during the timed steps; nothing on the cpu backend, which does not tell. */
+  readonly deviceBytes: number | undefined;
+  readonly diskBytes: number;
+  readonly secondsPerStep: number;
+  readonly seconds: number;
+}
+
+/** Measures on a few scans and steps what a run of this configuration will take; writes nothing. */
+export async function dryRun(wanted: PretrainingConfiguration): Promise<RunEstimate> {
+  const run = await prepareRun(wanted, { out: await chooseRunFolder(wanted.out) });
+  const { configuration, scans, backend } = run;
+  if (backend.notice) console.warn(backend.notice);
+  console.log(`${scans.description}\nTiming ${SAMPLE.steps} steps on ${backend.device} …`);
+  const sample = sampleOf(scans.scans);
+  using store = CaptionStore.open(":memory:");
+  const startedAt = performance.now();
+  const { corpus } = await buildCorpus(sample, { configuration, captioner: new MeasuringCaptioner(), store });
+  const secondsPerScan = (performance.now() - startedAt) / 1000 / sample.length;
+  const model = createPretrainingModel({
+    configuration,
+    encoder: run.encoder,
+    embeddingWidth: corpus.embeddingWidth,
+  });
+  const seconds: number[] = [];
+  await trainModel(model, {
+    configuration: { ...configuration, steps: SAMPLE.steps },
+    corpus,
+    dryRun: true,
+    onStep: (record) => void seconds.push(record.seconds),
+  });
+  const deviceBytes = (tf.memory() as { numBytesAllocatedInGPU?: number }).numBytesAllocatedInGPU;
+  const evaluationStart = performance.now();
+  await evaluate(model, corpus, configuration);
+  const secondsPerHeldOut = (performance.now() - evaluationStart) / 1000 / corpus.heldOut.length;
+  const heldOut = scans.scans.filter((scan) => scan.heldOut).length;
+  const secondsPerStep = median(seconds.slice(1));
+  const estimate: RunEstimate = {
+    trainedParameters: countParameters(model.parameters),
+    encoderParameters: countParameters(model.encoder.parameters),
+    deviceBytes,
+    diskBytes: diskBytes(configuration, {
+      scans: scans.scans.length,
+      trained: countParameters(model.parameters),
+      encoder: countParameters(model.encoder.parameters),
+    }),
+    secondsPerStep,
+    seconds: secondsPerScan * scans.scans.length + secondsPerStep * configuration.steps + secondsPerHeldOut * heldOut,
+  };
+  model.dispose();
+  console.log(`\n${formatTable(tableOf(estimate, configuration))}\n\nNothing was written.`);
+  return estimate;
+}
+
+function sampleOf(scans: readonly ScanSource[]): ScanSource[] {
+  const training = scans.filter(({ heldOut }) => !heldOut).slice(0, SAMPLE.training);
+  return [...training, ...scans.filter(({ heldOut }) => heldOut).slice(0, SAMPLE.heldOut)];
+}
+
+/** Checkpoints hold parameters and Adam's two moments: the newest, the best, and the one being written. */
+function diskBytes(
+  { keepCheckpoints, slicesPerVolume }: ResolvedConfiguration,
+  { scans, trained, encoder }: { scans: number; trained: number; encoder: number },
+): number {
+  const checkpoints = (keepCheckpoints + 2) * 3 * 4 * trained;
+  return checkpoints + 4 * (trained + encoder) + scans * slicesPerVolume * BYTES_PER_CAPTION + 2 ** 20;
+}
+
+function tableOf(estimate: RunEstimate, { steps }: ResolvedConfiguration): readonly (readonly string[])[] {
+  const { trainedParameters, encoderParameters, deviceBytes, secondsPerStep, seconds } = estimate;
+  return [
+    ["what the run will take", ""],
+    ["trained parameters", trainedParameters.toLocaleString("en")],
+    ["… of the encoder", encoderParameters.toLocaleString("en")],
+    ["memory on the device, measured", deviceBytes === undefined ? "not told by this backend" : mebibytes(deviceBytes)],
+    ["disk, at most", mebibytes(estimate.diskBytes)],
+    ["time per step, measured", `${secondsPerStep.toFixed(3)} s`],
+    [`time in all, ${steps} steps`, formatDuration(seconds)],
+  ];
+}
+
+function mebibytes(bytes: number): string {
+  return `${(bytes / 2 ** 20).toFixed(1)} MiB`;
+}
+
+function median(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]!;
+}

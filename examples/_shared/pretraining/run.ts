@@ -1,0 +1,157 @@
+import { CaptionStore, MeasuringCaptioner } from "@med3d/captioner";
+import { countParameters } from "@med3d/nn";
+import type { StepRecord } from "@med3d/training";
+import type { Finding } from "@med3d/volume";
+import { join } from "node:path";
+import { type Progress, startProgress } from "../progress.ts";
+import { figuresTable, formatTable, retrievalTable } from "../report/table.ts";
+import { buildCorpus, type BuiltCorpus } from "./build_corpus.ts";
+import type { PretrainingConfiguration } from "./configuration.ts";
+import { evaluate, type Evaluation } from "./evaluation.ts";
+import { exportWeights } from "./export_weights.ts";
+import { createPretrainingModel, type ModelParts } from "./model.ts";
+import { type PreparedRun, prepareRun } from "./prepare_run.ts";
+import { chooseRunFolder, type FoundRun, makeRunFolder, RUN_FILES, writeWhole } from "./run_folder.ts";
+import { writeReport } from "./run_report.ts";
+import { trainModel } from "./train_model.ts";
+
+/** Options of {@linkcode pretrain}. */
+export interface PretrainOptions {
+  /** A run to go on from; nothing starts a new one. */
+  readonly resume?: FoundRun | undefined;
+  /** Parts of the user's own. */
+  readonly parts?: ModelParts;
+  /** Ends after the current scan or step, with a checkpoint once there is anything to keep. */
+  readonly signal?: AbortSignal;
+}
+
+/** How pretraining ended. */
+export interface PretrainResult {
+  /** Folder of the run. */
+  readonly out: string;
+  /** Figures on held-out scans; absent when it was stopped before. */
+  readonly evaluation?: Evaluation;
+}
+
+/** Findings that are printed in full; the rest stand in the run's folder. */
+const PRINTED_FINDINGS = 8;
+
+/**
+ * Pretrains a 3D encoder from a configuration: lists scans, captions slices, trains, evaluates on held-out scans, and writes weights,
+ * figures and report into the run's folder. Says on the console what it does.
+ *
+ * @throws UsageError when the configuration cannot be followed.
+ * @throws Error when nothing can be trained on, a value is not finite, the device fails or the disk is full; what was saved stays sound.
+ */
+export async function pretrain(
+  wanted: PretrainingConfiguration,
+  { resume, parts = {}, signal }: PretrainOptions = {},
+): Promise<PretrainResult> {
+  const startedAt = performance.now();
+  const out = resume?.folder ?? await chooseRunFolder(wanted.out);
+  const run = await prepareRun(wanted, { out, parts });
+  const { configuration, scans } = run;
+  describeRun(run);
+  await makeRunFolder(out);
+  await writeWhole(join(out, RUN_FILES.configuration), JSON.stringify(configuration, null, 2) + "\n");
+  try {
+    const built = await captionAndEmbed(run, signal);
+    const findings = [...scans.findings, ...built.findings];
+    await writeWhole(join(out, RUN_FILES.findings), JSON.stringify(findings, null, 2) + "\n");
+    printFindings(findings, out);
+    const { corpus } = built;
+    const model = createPretrainingModel({
+      configuration,
+      encoder: run.encoder,
+      embeddingWidth: corpus.embeddingWidth,
+      createAligner: parts.createAligner,
+    });
+    try {
+      console.log(
+        `Training ${
+          countParameters(model.parameters).toLocaleString("en")
+        } parameters for ${configuration.steps} steps.`,
+      );
+      const bar = new TrainingProgress(configuration);
+      const trained = await trainModel(model, {
+        configuration,
+        corpus,
+        resume: resume?.checkpoint,
+        signal,
+        onStep: (record) => bar.show(record),
+      }).finally(() => bar.stop());
+      for (const notice of trained.notices) console.warn(`warning: ${notice}`);
+      signal?.throwIfAborted();
+      const evaluation = await evaluate(model, corpus, configuration);
+      await exportWeights(model, configuration, { ownEncoder: parts.encoder !== undefined });
+      await writeWhole(join(out, RUN_FILES.evaluation), JSON.stringify(evaluation, null, 2) + "\n");
+      const seconds = (performance.now() - startedAt) / 1000;
+      await writeReport({ run, built, model, evaluation, findings, notices: trained.notices, seconds });
+      console.log(`\n${formatTable(retrievalTable(evaluation))}\n\n${formatTable(figuresTable(evaluation))}\n`);
+      console.log(`Encoder: ${join(out, RUN_FILES.encoder)}\nReport:  ${join(out, RUN_FILES.report)}`);
+      return { out, evaluation };
+    } finally {
+      model.dispose();
+    }
+  } catch (error) {
+    if (!signal?.aborted) throw error;
+    return { out };
+  }
+}
+
+function describeRun({ backend, configuration, scans }: PreparedRun): void {
+  if (backend.notice) console.warn(backend.notice);
+  const { preset, patch, batch, out } = configuration;
+  console.log(scans.description);
+  console.log(
+    `Computing on ${backend.device}; preset ${preset}, ${batch} scans of ${
+      patch.join("x")
+    } voxels per step; into ${out}`,
+  );
+}
+
+async function captionAndEmbed({ configuration, scans }: PreparedRun, signal?: AbortSignal): Promise<BuiltCorpus> {
+  using store = CaptionStore.open(join(configuration.out, RUN_FILES.captions));
+  const bar = startProgress({ label: "captioning", total: scans.scans.length });
+  try {
+    return await buildCorpus(scans.scans, {
+      configuration,
+      captioner: new MeasuringCaptioner(),
+      store,
+      onScan: (done) => bar.update(done, "scans"),
+      ...(signal ? { signal } : {}),
+    });
+  } finally {
+    bar.stop();
+  }
+}
+
+function printFindings(findings: readonly Finding[], out: string): void {
+  for (const { severity, code, path, message, fix } of findings.slice(0, PRINTED_FINDINGS)) {
+    console.warn(`${severity} [${code}] ${path}: ${message} ${fix}`);
+  }
+  const more = findings.length - PRINTED_FINDINGS;
+  if (more > 0) console.warn(`… and ${more} more findings in ${join(out, RUN_FILES.findings)}`);
+}
+
+/** Loss terms, speed and time left; starts with the first step, so that a resumed run counts from where it goes on. */
+class TrainingProgress {
+  readonly #steps: number;
+  readonly #batch: number;
+  #bar: Progress | undefined;
+
+  constructor({ steps, batch }: { steps: number; batch: number }) {
+    this.#steps = steps;
+    this.#batch = batch;
+  }
+
+  show({ step, terms, seconds }: StepRecord): void {
+    this.#bar ??= startProgress({ label: "training", total: this.#steps, initial: step });
+    const losses = Object.entries(terms).map(([name, value]) => `${name} ${value.toPrecision(3)}`).join(" ");
+    this.#bar.update(step + 1, `${losses}, ${(this.#batch / seconds).toFixed(1)} scans/s`);
+  }
+
+  stop(): void {
+    this.#bar?.stop();
+  }
+}

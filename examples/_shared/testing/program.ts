@@ -1,0 +1,90 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { fileURLToPath } from "node:url";
+import { join } from "node:path";
+
+/** Settings with which pretraining takes seconds: small phantoms, a small network, few questions. */
+export const TINY_FLAGS: readonly string[] = [
+  "--phantoms=6",
+  "--patch=16",
+  "--features=4,8",
+  "--batch=2",
+  "--slices-per-volume=6",
+  "--questions-per-volume=3",
+];
+
+/** How a program ended and what it printed. */
+export interface ProgramResult {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** A program that runs. */
+export interface RunningProgram {
+  /** Sends it a signal. */
+  kill(signal: Deno.Signal): void;
+  /** Resolves once it has printed a line that matches. Rejects when it ends before. */
+  printed(pattern: RegExp): Promise<void>;
+  /** Resolves when it has ended. */
+  readonly ended: Promise<ProgramResult>;
+}
+
+/** Starts a program of `examples/` as a process of its own. */
+export function startProgram(path: string, args: readonly string[]): RunningProgram {
+  const child = new Deno.Command(Deno.execPath(), {
+    args: ["run", "-A", fileURLToPath(new URL(`../../${path}`, import.meta.url)), ...args],
+    env: { NO_COLOR: "1" },
+    stdout: "piped",
+    stderr: "piped",
+  }).spawn();
+  let [stdout, stderr] = ["", ""];
+  const watchers = new Set<() => void>();
+  const collect = async (
+    stream: ReadableStream<Uint8Array<ArrayBuffer>>,
+    add: (text: string) => void,
+  ): Promise<void> => {
+    for await (const text of stream.pipeThrough(new TextDecoderStream())) {
+      add(text);
+      for (const watcher of watchers) watcher();
+    }
+  };
+  const ended = (async () => {
+    const [{ code }] = await Promise.all([
+      child.status,
+      collect(child.stdout, (text) => stdout += text),
+      collect(child.stderr, (text) => stderr += text),
+    ]);
+    return { code, stdout, stderr };
+  })();
+  return {
+    kill: (signal) => child.kill(signal),
+    ended,
+    printed: (pattern) =>
+      new Promise((resolve, reject) => {
+        const watcher = (): void => {
+          if (!pattern.test(stdout)) return;
+          watchers.delete(watcher);
+          resolve();
+        };
+        watchers.add(watcher);
+        watcher();
+        ended.then((result) => reject(new Error(`it ended without printing ${pattern}: ${JSON.stringify(result)}`)));
+      }),
+  };
+}
+
+/** Runs a program of `examples/` to its end. */
+export function runProgramFile(path: string, args: readonly string[]): Promise<ProgramResult> {
+  return startProgram(path, args).ended;
+}
+
+/** Runs a body with an empty folder that is gone afterwards. */
+export async function withFolder<T>(body: (folder: string) => Promise<T>): Promise<T> {
+  const folder = await mkdtemp(join(tmpdir(), "med3d-test-"));
+  try {
+    return await body(folder);
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+}
