@@ -6,6 +6,9 @@ import "./conv3d/conv3d_kernels.ts";
 import { isSoftware } from "./guard/_guarded_backend.ts";
 import "./rank5/cumulative_kernels.ts";
 import "./rank5/rank5_kernels.ts";
+import "./rows/broadcast_kernels.ts";
+import "./rows/copy_kernels.ts";
+import "./rows/reduce_kernels.ts";
 import { replaceFailedBackend, requestAdapter } from "./_webgpu_backend.ts";
 
 /** A backend that med3d computes on. */

@@ -9,7 +9,7 @@
  */
 import * as tf from "@tensorflow/tfjs-core";
 import { runShader, type ShaderProgram } from "../program.ts";
-import { type KernelArguments, runInSteps, wrapKernel } from "./_kernel_wrapping.ts";
+import { type KernelArguments, runInSteps, wrapKernel } from "../_kernel_wrapping.ts";
 import { aroundAxis } from "./_merge_axes.ts";
 
 interface CumulativeAttributes {

@@ -8,7 +8,7 @@
  * @module
  */
 import * as tf from "@tensorflow/tfjs-core";
-import { type KernelArguments, runInSteps, SOUND_RANK, viewAs, wrapKernel } from "./_kernel_wrapping.ts";
+import { type KernelArguments, runInSteps, SOUND_RANK, viewAs, wrapKernel } from "../_kernel_wrapping.ts";
 import { aroundAxis, mergeAxes } from "./_merge_axes.ts";
 
 type Padding = readonly [before: number, after: number];

@@ -11,7 +11,7 @@ export const SOUND_RANK = 4;
 export function wrapKernel(
   kernelName: string,
   isSound: (args: KernelArguments) => boolean,
-  wrapper: (args: KernelArguments, stock: tf.KernelFunc) => tf.TensorInfo,
+  wrapper: (args: KernelArguments, stock: tf.KernelFunc) => tf.TensorInfo | tf.TensorInfo[],
 ): void {
   const stock = tf.getKernel(kernelName, "webgpu")!.kernelFunc;
   tf.unregisterKernel(kernelName, "webgpu");
