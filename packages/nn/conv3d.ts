@@ -103,11 +103,20 @@ export class Conv3d implements Module {
       );
     }
     return tf.tidy(() => {
-      const same = [0, 1, 2].every((axis) => this.#isTensorFlowSame(axis as 0 | 1 | 2, inputSize, outputSize));
-      const source = same ? x : this.#pad(x, inputSize, outputSize);
-      const convolved = tf.conv3d(source, this.#weight as tf.Tensor5D, [...this.stride], same ? "same" : "valid");
+      const convolved = this.#convolve(x, inputSize, outputSize);
       return this.#bias ? tf.add(convolved, this.#bias) : convolved;
     });
+  }
+
+  /** Without copying the volume where TensorFlow.js can be told of the padding. */
+  #convolve(x: tf.Tensor5D, inputSize: Triple, outputSize: Triple): tf.Tensor5D {
+    const weight = this.#weight as tf.Tensor5D;
+    const stride: [number, number, number] = [...this.stride];
+    const [depth, height, width] = this.padding;
+    // A number, which the declaration does not know, is as many zeros on either side of every axis.
+    if (depth === height && height === width) return tf.conv3d(x, weight, stride, depth as unknown as "valid");
+    const same = [0, 1, 2].every((axis) => this.#isTensorFlowSame(axis as 0 | 1 | 2, inputSize, outputSize));
+    return tf.conv3d(same ? x : this.#pad(x, inputSize, outputSize), weight, stride, same ? "same" : "valid");
   }
 
   /** Whether TensorFlow's "same" rule, which pads the smaller half in front, puts the windows where PyTorch does. */
