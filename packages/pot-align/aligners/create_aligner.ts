@@ -2,33 +2,68 @@ import { closest } from "fastest-levenshtein";
 import { Random } from "random";
 import type { BufferedAligner } from "./contract.ts";
 import { InfoNceAligner } from "./info_nce_aligner.ts";
-import { InverseTransportAligner } from "./inverse_transport_aligner.ts";
-import { createMetric } from "./metric.ts";
+import { InverseTransportAligner, type InverseTransportOptions } from "./inverse_transport_aligner.ts";
+import { createMetric, type MetricName } from "./metric.ts";
 import { MiniBatchPartialAligner } from "./mini_batch_partial_aligner.ts";
 import { PlanWeightedAligner } from "./plan_weighted_aligner.ts";
+import type { TransportGradient } from "../tensors/transport_options.ts";
 
-/** Options of {@linkcode createAligner}. */
+/** Options of {@linkcode createAligner}. Options that the named aligner has no use for are refused. */
 export interface CreateAlignerOptions {
   /** Width of embeddings and targets. */
   readonly width: number;
   /** Seed of initial values. Default "pot-align". */
   readonly seed?: string;
-  /** Mass of `plan-weighted`. Default 0.6. */
+  /** Mass to move, in (0, 1]. Default 0.6 for `plan-weighted`, 0.95 for `released`, `intended` and `m-pot`; no option of others. */
   readonly mass?: number;
+  /** Metric of the cost. Default `diagonal` for `released`, `full` for `intended`, else `none`; no option of `infonce`. */
+  readonly metric?: MetricName;
+  /** Regularisation ε. Default 0.03; no option of `infonce`. */
+  readonly epsilon?: number;
+  /** How the gradient passes. Default `implicit`; no option of `m-pot`, whose plan is detached, and `infonce`. */
+  readonly gradient?: TransportGradient;
 }
 
-const MAKERS: Readonly<Record<AlignerName, (options: CreateAlignerOptions) => BufferedAligner>> = {
-  released: (options) => new InverseTransportAligner({ mass: 0.95, metric: createMetric("diagonal", options) }),
-  intended: (options) => new InverseTransportAligner({ mass: 0.95, metric: createMetric("full", withRandom(options)) }),
-  robust: () => new PlanWeightedAligner(),
-  "plan-weighted": ({ mass = 0.6 }) => new PlanWeightedAligner({ mass }),
-  balanced: () => new InverseTransportAligner(),
-  "m-pot": () => new MiniBatchPartialAligner(),
-  infonce: () => new InfoNceAligner(),
+/** An aligner by name: the options that it takes beside width and seed, and how it is made. */
+interface AlignerRecipe {
+  readonly takes: readonly (keyof CreateAlignerOptions)[];
+  readonly make: (options: CreateAlignerOptions) => BufferedAligner;
+}
+
+const RECIPES: Readonly<Record<AlignerName, AlignerRecipe>> = {
+  released: {
+    takes: ["mass", "metric", "epsilon", "gradient"],
+    make: (options) => new InverseTransportAligner({ mass: 0.95, ...shared(options, "diagonal") }),
+  },
+  intended: {
+    takes: ["mass", "metric", "epsilon", "gradient"],
+    make: (options) => new InverseTransportAligner({ mass: 0.95, ...shared(options, "full") }),
+  },
+  robust: {
+    takes: ["metric", "epsilon", "gradient"],
+    make: (options) => new PlanWeightedAligner(shared(options, "none")),
+  },
+  "plan-weighted": {
+    takes: ["mass", "metric", "epsilon", "gradient"],
+    make: (options) => new PlanWeightedAligner({ mass: 0.6, ...shared(options, "none") }),
+  },
+  balanced: {
+    takes: ["metric", "epsilon", "gradient"],
+    make: (options) => new InverseTransportAligner(shared(options, "none")),
+  },
+  "m-pot": {
+    takes: ["mass", "metric", "epsilon"],
+    make: (options) => new MiniBatchPartialAligner(shared(options, "none")),
+  },
+  infonce: { takes: [], make: () => new InfoNceAligner() },
 };
 
-function withRandom({ width, seed = "pot-align" }: CreateAlignerOptions): { width: number; random: Random } {
-  return { width, random: new Random(seed) };
+/** Options as the aligners' constructors take them; absent ones stay absent. */
+function shared(
+  { width, seed = "pot-align", metric: name, ...options }: CreateAlignerOptions,
+  usual: MetricName,
+): InverseTransportOptions {
+  return { ...options, metric: createMetric(name ?? usual, { width, random: new Random(seed) }) };
 }
 
 /** Names that {@linkcode createAligner} knows. */
@@ -36,7 +71,7 @@ export type AlignerName = "released" | "intended" | "robust" | "plan-weighted" |
 
 /** Lists the aligners by name. */
 export function listAligners(): readonly AlignerName[] {
-  return Object.keys(MAKERS) as AlignerName[];
+  return Object.keys(RECIPES) as AlignerName[];
 }
 
 /**
@@ -46,10 +81,13 @@ export function listAligners(): readonly AlignerName[] {
  * with a full metric. `robust`: plan-weighted inverse transport with adaptive mass. `plan-weighted`: the same with a fixed mass.
  * `balanced`: balanced inverse transport. `m-pot`: mini-batch partial transport. `infonce`: InfoNCE at τ 0.07.
  *
- * @throws RangeError naming the nearest known name when the name is unknown.
+ * @param name One of {@linkcode listAligners}.
+ * @param options Width, and what differs from the aligner's defaults.
+ * @returns The aligner; its parameters and buffers are the caller's to dispose of.
+ * @throws RangeError naming the nearest known name when the name is unknown; when an option is out of range or of no use.
  */
 export function createAligner(name: string, options: CreateAlignerOptions): BufferedAligner {
-  if (!Object.hasOwn(MAKERS, name)) {
+  if (!Object.hasOwn(RECIPES, name)) {
     const names = listAligners();
     throw new RangeError(
       `Cannot create an aligner: unknown name: got "${name}", expected one of ${names.join(", ")}. Did you mean "${
@@ -57,5 +95,21 @@ export function createAligner(name: string, options: CreateAlignerOptions): Buff
       }"?`,
     );
   }
-  return MAKERS[name as AlignerName](options);
+  const { width } = options;
+  if (!Number.isInteger(width) || width < 1) {
+    throw new RangeError(
+      `Cannot create the ${name} aligner: width is out of range: got ${width}, expected a positive integer.`,
+    );
+  }
+  const { takes, make } = RECIPES[name as AlignerName];
+  const given = Object.entries(options).filter(([, value]) => value !== undefined);
+  const useless = given.find(([key]) => !["width", "seed", ...takes].includes(key));
+  if (useless) {
+    throw new RangeError(
+      `Cannot create the ${name} aligner: it takes no such option: got ${useless[0]} ${useless[1]}, expected ${
+        ["width", "seed", ...takes].join(", ")
+      }. Leave it out.`,
+    );
+  }
+  return make(Object.fromEntries(given) as unknown as CreateAlignerOptions);
 }

@@ -5,6 +5,9 @@ import type { Parameters } from "./contract.ts";
 /** Names of the metrics that costs can be measured in. */
 export const METRIC_NAMES = ["none", "diagonal", "full"] as const;
 
+/** Name of a metric. */
+export type MetricName = (typeof METRIC_NAMES)[number];
+
 /** How the distance of an embedding and a target is measured. */
 export interface Metric {
   /** Trainable parameters; empty for the Euclidean metric. */
@@ -30,10 +33,18 @@ const DELTA = 1e-3;
  * `none`: M = I. `diagonal`: M = diag(exp(l)), l starts at 0. `full`: M = RRᵀ + δI with R starting near the identity, positive
  * definite whatever R becomes.
  *
- * @throws RangeError when the width or the random source that the metric needs is missing.
+ * @param name `none`, `diagonal` or `full`.
+ * @param options Width and source of initial values, as the metric needs them.
+ * @returns The metric; its parameters, float32, are the caller's to dispose of.
+ * @throws RangeError when the name is unknown, or the width or the random source that the metric needs is missing.
  */
-export function createMetric(name: (typeof METRIC_NAMES)[number], options: MetricOptions = {}): Metric {
+export function createMetric(name: MetricName, options: MetricOptions = {}): Metric {
   const { width, random } = options;
+  if (!METRIC_NAMES.includes(name)) {
+    throw new RangeError(
+      `Cannot make a metric: unknown name: got "${name}", expected one of ${METRIC_NAMES.join(", ")}.`,
+    );
+  }
   if (name === "none") return { parameters: new Map(), map: (rows) => rows };
   if (width === undefined || !Number.isInteger(width) || width < 1) {
     throw new RangeError(

@@ -52,6 +52,8 @@ export interface TensorTransportOptions {
   readonly gradient?: TransportGradient;
 }
 
+const GRADIENTS: readonly TransportGradient[] = ["implicit", "unrolled", "envelope"];
+
 /** Options with their defaults, checked. */
 export interface TransportSettings {
   readonly kind: TransportKind;
@@ -75,6 +77,7 @@ export function settleOptions(
   options: TensorTransportOptions,
 ): TransportSettings {
   const { epsilon = 0.03, mass, rho, epsilonSchedule = [], iterations = 500, tolerance = 1e-5 } = options;
+  const { gradient = "implicit" } = options;
   for (const value of [...epsilonSchedule, epsilon]) {
     if (!(value > 0 && Number.isFinite(value))) refuse("epsilon", value, "a positive number");
   }
@@ -89,6 +92,7 @@ export function settleOptions(
   if (rho !== undefined && !(rho > 0)) refuse("rho", rho, "a positive number, Infinity for balanced transport");
   if (!Number.isInteger(iterations) || iterations < 1) refuse("iterations", iterations, "a positive integer");
   if (Number.isNaN(tolerance)) refuse("tolerance", tolerance, "a number");
+  if (!GRADIENTS.includes(gradient)) refuse("gradient", gradient, GRADIENTS.join(", "));
   checkShape("rowMarginal", options.rowMarginal, [[rows], [problems, rows]]);
   checkShape("columnMarginal", options.columnMarginal, [[columns], [problems, columns]]);
   checkShape("start.f", options.start?.f, [[rows], [problems, rows]]);
@@ -100,7 +104,7 @@ export function settleOptions(
     damping: (at) => (rho === undefined || rho === Infinity ? 1 : rho / (rho + at)),
     iterations,
     tolerance,
-    gradient: options.gradient ?? "implicit",
+    gradient,
   };
 }
 
