@@ -21,6 +21,12 @@ type Limits = Readonly<
   >
 >;
 
+/**
+ * Bytes of disposed tensors that may wait for their commands to go out. Until then no new tensor can take their place, so a long batch of commands
+ * on large tensors would need the memory of all its intermediate results at once.
+ */
+const MOST_WAITING_BYTES = 256 * 2 ** 20;
+
 /** A shader that writes into tensors which exist, several at once, where TensorFlow.js' programs write one new one. */
 export interface InPlaceProgram {
   /** Tells pipelines apart: everything that `code` was generated from belongs in here. */
@@ -37,6 +43,7 @@ export interface InPlaceProgram {
 /** Parts of TensorFlow.js' backend that its types keep private. */
 interface Internals {
   recordAndSubmit(program: object, output: tf.TensorInfo, inputs: readonly tf.TensorInfo[]): void;
+  endComputePassEncoder(): void;
   convertAndCacheOnCPU(dataId: object, values: tf.backend_util.BackendValues): tf.backend_util.BackendValues;
 }
 
@@ -53,6 +60,7 @@ export class GuardedWebGPUBackend extends WebGPUBackend {
   readonly #sent = new Set<string>();
   readonly #pipelines = new Map<string, unknown>();
   readonly #writtenInPlace = new WeakSet<object>();
+  #waitingBytes = 0;
 
   constructor(...[device, adapterInfo]: ConstructorParameters<typeof WebGPUBackend>) {
     super(device, adapterInfo);
@@ -129,6 +137,26 @@ export class GuardedWebGPUBackend extends WebGPUBackend {
     return this.guard.watch(describe(program, inputs), () => super.runWebGPUProgram(...args));
   }
 
+  override disposeData(dataId: object, force = false): boolean {
+    const data = this.tensorMap.has(dataId) ? this.tensorMap.get(dataId) : undefined;
+    const last = data !== undefined && data.resource && (force || data.refCount <= 1);
+    const bytes = last ? bytesOf(data.shape, data.dtype) : 0;
+    const gone = super.disposeData(dataId, force);
+    if (bytes > 0 && this.tensorMap.has(dataId)) { // its commands have not gone out yet
+      this.#waitingBytes += bytes;
+      if (this.#waitingBytes > MOST_WAITING_BYTES) {
+        (this as unknown as Internals).endComputePassEncoder();
+        this.submitQueue();
+      }
+    }
+    return gone;
+  }
+
+  override submitQueue(): void {
+    this.#waitingBytes = 0;
+    super.submitQueue();
+  }
+
   override uploadToGPU(dataId: object): void {
     this.guard.throwIfFailed();
     const { resource, shape, dtype } = this.tensorMap.get(dataId);
@@ -157,7 +185,7 @@ export class GuardedWebGPUBackend extends WebGPUBackend {
   }
 
   #checkBinding(shape: readonly number[], dtype: string): void {
-    const bytes = shape.reduce((product, size) => product * size, dtype === "complex64" ? 8 : 4);
+    const bytes = bytesOf(shape, dtype);
     const limit = Math.min(this.#limits.maxStorageBufferBindingSize, this.#limits.maxBufferSize);
     if (bytes > limit) {
       throw new GpuError(
@@ -215,6 +243,10 @@ export function isSoftware({ description, isFallbackAdapter }: AdapterDescriptio
 function describe(program: Program, inputs: readonly tf.TensorInfo[]): string {
   const shapes = inputs.map(({ shape }) => `[${shape}]`).join(", ");
   return `The shader ${program.shaderKey} (${shapes} → [${program.outputShape}])`;
+}
+
+function bytesOf(shape: readonly number[], dtype: string): number {
+  return shape.reduce((product, size) => product * size, dtype === "complex64" ? 8 : 4);
 }
 
 function mebibytes(bytes: number): string {

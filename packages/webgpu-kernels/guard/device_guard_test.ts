@@ -150,3 +150,15 @@ var<workgroup> count : atomic<u32>; var<workgroup> three : vec3<f32>;`;
   assert.equal(workgroupBytes(code), 4096 + 128 + 4 + 16);
   assert.equal(workgroupBytes("var<private> a : array<f32, 9>;"), 0);
 });
+
+testOnDevice("disposeData: memory of disposed tensors is used again within one batch of commands", async () => {
+  const usual = tf.env().getNumber("WEBGPU_DEFERRED_SUBMIT_BATCH_SIZE");
+  tf.env().set("WEBGPU_DEFERRED_SUBMIT_BATCH_SIZE", 1000);
+  const allocated = (): number => (tf.memory() as unknown as { numBytesAllocatedInGPU: number }).numBytesAllocatedInGPU;
+  const x = tf.zeros([4, 1024, 1024]); // 16 MiB
+  const before = allocated();
+  for (let i = 0; i < 60; i++) tf.add(x, 1).dispose();
+  assert.ok(allocated() - before <= (256 + 64) * 2 ** 20, `${(allocated() - before) / 2 ** 20} MiB`);
+  await x.data();
+  tf.env().set("WEBGPU_DEFERRED_SUBMIT_BATCH_SIZE", usual);
+});

@@ -1,5 +1,6 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { runShader } from "../program.ts";
+import { addPartsShader } from "./_add_parts.ts";
 import {
   gradientSumsShader,
   inputGradientShader,
@@ -47,7 +48,12 @@ tf.registerKernel({
     const partial = runShader(partialGradientSumsShader(sizes, attributes), shared);
     const sums = runShader(gradientSumsShader(sizes), [partial]);
     dispose(backend, partial);
-    return [runShader(inputGradientShader(sizes, x.shape, attributes), [...shared, sums]), sums];
+    const dx = runShader(inputGradientShader(sizes, x.shape, attributes), [...shared, sums]);
+    const [dOffset, dScale] = ([0, 1] as const).map((which) =>
+      runShader(addPartsShader(which, sizes.batch, sizes.channels), [sums])
+    );
+    dispose(backend, sums);
+    return [dx, dScale!, dOffset!];
   },
 });
 
@@ -114,7 +120,7 @@ tf.registerKernel({
     const sizes = instanceSizes(inputs.x!.shape);
     const { batch, cells, channels } = sizes;
     const dx = new Float32Array(x.length);
-    const sums = new Float32Array(2 * batch * channels);
+    const [dScale, dOffset] = [new Float64Array(channels), new Float64Array(channels)];
     forEachChannel(sizes, (first, channel, figure) => {
       const end = first + cells * channels;
       const [mean, root, factor, shift] = [
@@ -136,12 +142,12 @@ tf.registerKernel({
         const normalised = (x[i]! - mean) * root;
         dx[i] = factor * root * (gradient(i, normalised) - (sum + normalised * moment) / cells);
       }
-      sums[figure] = sum;
-      sums[batch * channels + figure] = moment;
+      dOffset[channel]! += sum;
+      dScale[channel]! += moment;
     });
     return [
       cpu.makeTensorInfo(inputs.x!.shape, "float32", dx),
-      cpu.makeTensorInfo([2, batch, channels], "float32", sums),
+      ...[dScale, dOffset].map((sums) => cpu.makeTensorInfo([channels], "float32", Float32Array.from(sums))),
     ];
   },
 });

@@ -1,5 +1,6 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { runShader } from "../program.ts";
+import { addPartsShader } from "./_add_parts.ts";
 import {
   columnSumsShader,
   inputGradientShader,
@@ -42,8 +43,12 @@ tf.registerKernel({
     const size = sizeOf(x);
     const sums = runShader(rowSumsShader(size), [x, dy, stats, scale]);
     const dx = runShader(inputGradientShader(size, x.shape), [x, dy, stats, scale, sums]);
-    (backend as { disposeData(dataId: object): boolean }).disposeData(sums.dataId);
-    return [dx, runShader(columnSumsShader(size), [x, dy, stats])];
+    const parts = runShader(columnSumsShader(size), [x, dy, stats]);
+    const [dOffset, dScale] = ([0, 1] as const).map((which) =>
+      runShader(addPartsShader(which, parts.shape[1]!, size.width), [parts])
+    );
+    for (const { dataId } of [sums, parts]) (backend as { disposeData(dataId: object): boolean }).disposeData(dataId);
+    return [dx, dScale!, dOffset!];
   },
 });
 
@@ -82,7 +87,7 @@ tf.registerKernel({
     const [x, dy, scale, stats] = [values("x"), values("dy"), values("scale"), values("stats")];
     const { rows, width } = sizeOf(inputs.x!);
     const dx = new Float32Array(x.length);
-    const columns = new Float64Array(2 * width);
+    const [dScale, dOffset] = [new Float64Array(width), new Float64Array(width)];
     for (let row = 0; row < rows; row++) {
       const [mean, root] = [stats[row]!, stats[rows + row]!];
       let [sum, moment] = [0, 0];
@@ -90,8 +95,8 @@ tf.registerKernel({
         const normalised = (x[at]! - mean) * root;
         sum += dy[at]! * scale[i]!;
         moment += dy[at]! * scale[i]! * normalised;
-        columns[i]! += dy[at]!;
-        columns[width + i]! += dy[at]! * normalised;
+        dOffset[i]! += dy[at]!;
+        dScale[i]! += dy[at]! * normalised;
       }
       for (let i = 0, at = row * width; i < width; i++, at++) {
         dx[at] = root * (dy[at]! * scale[i]! - (sum + (x[at]! - mean) * root * moment) / width);
@@ -99,7 +104,7 @@ tf.registerKernel({
     }
     return [
       cpu.makeTensorInfo(inputs.x!.shape, "float32", dx),
-      cpu.makeTensorInfo([2, 1, width], "float32", Float32Array.from(columns)),
+      ...[dScale, dOffset].map((sums) => cpu.makeTensorInfo([width], "float32", Float32Array.from(sums))),
     ];
   },
 });

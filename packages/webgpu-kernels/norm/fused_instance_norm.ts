@@ -12,7 +12,7 @@ export interface FusedInstanceNormOptions {
 
 /**
  * Normalises every channel of every volume over its cells to mean 0 and biased variance 1, scales and shifts it by channel, and bends it by
- * a leaky ReLU if asked to; three dispatches on WebGPU, four for the gradient. Runs on the webgpu and cpu backends.
+ * a leaky ReLU if asked to; three dispatches on WebGPU, five for the gradient. Runs on the webgpu and cpu backends.
  *
  * @param x `[batch, ..., channels]` float32, rank 3 to 6, at least one cell; stays the caller's.
  * @param scale `[channels]` float32; stays the caller's.
@@ -48,8 +48,8 @@ function run(
   kernelName: string,
   inputs: Readonly<Record<string, tf.Tensor>>,
   attributes: InstanceNormAttributes,
-): [tf.Tensor, tf.Tensor] {
-  return tf.engine().runKernel(kernelName, { ...inputs }, { ...attributes }) as unknown as [tf.Tensor, tf.Tensor];
+): tf.Tensor[] {
+  return tf.engine().runKernel(kernelName, { ...inputs }, { ...attributes }) as unknown as tf.Tensor[];
 }
 
 tf.registerGradient({
@@ -59,12 +59,11 @@ tf.registerGradient({
   gradFunc: (gradients, saved, attrs) => {
     const [x, scale, offset, stats] = saved as [tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor];
     const dy = (gradients as tf.Tensor[])[0]!;
-    const [dx, sums] = run(
+    const [dx, dScale, dOffset] = run(
       INSTANCE_NORM_GRADIENT,
       { x, dy, scale, offset, stats },
       attrs as unknown as InstanceNormAttributes,
     );
-    const [dOffset, dScale] = tf.unstack(tf.sum(sums, 1)); // over the batch
-    return { x: () => dx, scale: () => dScale!, offset: () => dOffset! };
+    return { x: () => dx!, scale: () => dScale!, offset: () => dOffset! };
   },
 });
