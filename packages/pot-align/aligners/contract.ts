@@ -3,13 +3,13 @@ import type * as tf from "@tensorflow/tfjs-core";
 /** Parameters by name. Structural: no package is needed to make one. */
 export type Parameters = ReadonlyMap<string, tf.Variable>;
 
-/** What an {@linkcode Aligner} returns. */
-export interface Alignment {
+/** What an {@linkcode Aligner} returns. `tf.dispose` takes it whole. */
+export type Alignment = {
   /** Scalar float32 loss; the caller disposes. Gradients flow to the embeddings and to the aligner's parameters. */
   readonly loss: tf.Scalar;
   /** `[batch, batch]` transport plan, rows are embeddings, columns targets; detached; the caller disposes. */
   readonly plan?: tf.Tensor2D;
-}
+};
 
 /** Pulls each embedding towards the target of the same row. What can replace the aligner of the method. */
 export interface Aligner {

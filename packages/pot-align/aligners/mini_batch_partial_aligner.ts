@@ -58,8 +58,9 @@ export class MiniBatchPartialAligner implements Aligner {
     checkPairs(embeddings, targets);
     return tf.tidy(() => {
       const parts = embeddings.shape[0] % this.#miniBatches === 0 ? this.#miniBatches : 1;
-      const left = tf.split(embeddings, parts) as tf.Tensor2D[];
-      const right = tf.split(targets, parts) as tf.Tensor2D[];
+      const cut = (rows: tf.Tensor2D): tf.Tensor2D[] => (parts === 1 ? [rows] : tf.split(rows, parts)); // split into one has no gradient
+      const left = cut(embeddings);
+      const right = cut(targets);
       const costs = tf.stack(
         left.flatMap((some) => right.map((others) => relativeCosts(some, others, this.#metric))),
       ) as tf.Tensor3D;
