@@ -4,7 +4,7 @@ import { measureSlice } from "./measure/measure_slice.ts";
 import { describeMeasurements } from "./words/describe_measurements.ts";
 
 /** Raised whenever the same slice would be worded or measured differently: stored captions are then made anew. */
-const VERSION = 1;
+const VERSION = 2;
 
 /** Options of {@linkcode MeasuringCaptioner}. */
 export interface MeasuringCaptionerOptions {

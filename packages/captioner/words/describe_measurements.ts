@@ -112,7 +112,7 @@ function sayTissues({ tissues }: SliceMeasurements, pick: Pick): string {
     `by intensity the body is ${list}`,
     `composition: ${list}`,
     others.length > 0
-      ? `${main!.name} predominates with ${roundPercent(main!.fraction)} % ${main!.name}, besides ${rest}`
+      ? `the largest share is ${roundPercent(main!.fraction)} % ${main!.name}, besides ${rest}`
       : `nearly all of it is ${main!.name}`,
   ]);
 }
