@@ -18,6 +18,8 @@ export class InfoNceAligner implements Aligner {
   readonly #symmetric: boolean;
 
   /**
+   * Makes the loss.
+   *
    * @param options Temperature and symmetry.
    * @throws RangeError when the temperature is not positive.
    */

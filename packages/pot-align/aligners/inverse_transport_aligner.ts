@@ -39,6 +39,8 @@ export class InverseTransportAligner implements Aligner {
   readonly #options: Omit<InverseTransportOptions, "metric">;
 
   /**
+   * Makes the loss.
+   *
    * @param options ε, mass, iterations, metric and how the gradient passes.
    * @throws RangeError when an option is out of range.
    */

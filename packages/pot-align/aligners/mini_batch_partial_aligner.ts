@@ -29,6 +29,8 @@ export class MiniBatchPartialAligner implements Aligner {
   readonly #options: Omit<TransportAlignerOptions, "metric" | "gradient"> & { readonly mass: number };
 
   /**
+   * Makes the loss.
+   *
    * @param options ε, mass, iterations, metric and number of mini-batches.
    * @throws RangeError when an option is out of range.
    */

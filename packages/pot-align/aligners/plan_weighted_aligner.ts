@@ -37,6 +37,8 @@ export class PlanWeightedAligner implements BufferedAligner {
   readonly #options: Omit<TransportAlignerOptions, "metric">;
 
   /**
+   * Makes the loss; an adaptive mass starts at 0.95.
+   *
    * @param options ε, mass, iterations, metric and how the gradient passes.
    * @throws RangeError when an option is out of range.
    */
