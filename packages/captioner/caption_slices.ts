@@ -2,6 +2,7 @@ import type { SliceContext, SliceImage } from "@med3d/volume";
 import { assertCaptionerAllowed } from "./assert_captioner_allowed.ts";
 import type { Captioner } from "./contract.ts";
 import { hashSliceInContext } from "./hash_slice_in_context.ts";
+import { CaptionStoreError } from "./store/caption_store_error.ts";
 import type { CaptionEntry, CaptionStore, StoredCaption } from "./store/caption_store.ts";
 
 /** A slice to be captioned. */
@@ -40,6 +41,7 @@ export interface CaptionSlicesOptions {
  * @returns The stored captions, one per item, in order.
  * @throws Error when slices would be sent to a host that is not allowed, when a caption names another captioner than the
  * one that was asked, or as captioner and store throw.
+ * @throws CaptionStoreError when the store cannot be read or written, which is no fault of the slices.
  * @throws RangeError when `batchSize` is not a positive integer.
  * @throws the signal's reason when it fires.
  */
@@ -88,7 +90,7 @@ export async function captionSlices(
   return keys.map((key) => {
     const stored = store.get(key, captioner.id);
     if (!stored) {
-      throw new Error(
+      throw new CaptionStoreError(
         `Cannot caption slices: a caption vanished from ${store.path}: got none for slice ${key}. ` +
           `Let nothing delete from the store while it is in use.`,
       );

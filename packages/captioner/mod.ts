@@ -36,6 +36,7 @@ export {
   type CaptionStoreOptions,
   type StoredCaption,
 } from "./store/caption_store.ts";
+export { CaptionStoreError } from "./store/caption_store_error.ts";
 export { cleanCaptionText, MAX_CAPTION_LENGTH } from "./text/clean_caption_text.ts";
 export { tokeniseCaption } from "./text/tokenise_caption.ts";
 export { describeMeasurements, type DescribeOptions } from "./words/describe_measurements.ts";

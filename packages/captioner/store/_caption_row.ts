@@ -1,5 +1,6 @@
 import { z } from "zod";
 import type { StoredCaption } from "./caption_store.ts";
+import { CaptionStoreError } from "./caption_store_error.ts";
 
 /** What a row of the store must hold; files come from anywhere, so rows are data that is checked, not trusted. */
 function rowSchema(maxLength: number) {
@@ -19,7 +20,7 @@ function rowSchema(maxLength: number) {
   });
 }
 
-/** Makes the reader of one row. @throws (from the reader) Error naming the caption and what is wrong with it. */
+/** Makes the reader of one row. @throws (from the reader) CaptionStoreError naming the caption and what is wrong with it. */
 export function captionRowReader(path: string, maxLength: number): (row: unknown) => StoredCaption {
   const schema = rowSchema(maxLength);
   return (row) => {
@@ -34,7 +35,7 @@ export function captionRowReader(path: string, maxLength: number): (row: unknown
       };
     }
     const where = row as { slice_hash?: unknown; captioner_id?: unknown };
-    throw new Error(
+    throw new CaptionStoreError(
       `Cannot read caption from ${path}: a stored row is malformed: got ${z.prettifyError(error)} for slice ` +
         `${String(where.slice_hash).slice(0, 64)} by ${
           String(where.captioner_id).slice(0, 200)

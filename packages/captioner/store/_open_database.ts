@@ -1,4 +1,5 @@
 import { DatabaseSync } from "node:sqlite";
+import { CaptionStoreError } from "./caption_store_error.ts";
 
 /** "MCAP" in ASCII: marks the file as a caption store, so that nobody's other database is taken for one. */
 const APPLICATION_ID = 0x4d434150;
@@ -24,7 +25,7 @@ const SCHEMA = `
  * Safe against SIGKILL and power loss (write-ahead log, flushed at every commit) and against a second process that opens or
  * makes it at the same moment.
  *
- * @throws Error when the file is no caption store, is damaged, has another schema version or cannot be opened; it is left as it is.
+ * @throws CaptionStoreError when the file is no caption store, is damaged, has another schema version or cannot be opened; it is left as it is.
  */
 export function openDatabase(path: string, { busyTimeoutMs }: { busyTimeoutMs: number }): DatabaseSync {
   let database: DatabaseSync | undefined;
@@ -51,7 +52,7 @@ export function openDatabase(path: string, { busyTimeoutMs }: { busyTimeoutMs: n
     return opened;
   } catch (error) {
     if (database?.isOpen) database.close();
-    throw new Error(
+    throw new CaptionStoreError(
       `Cannot open caption store ${path}: ${(error as Error).message}. ` +
         `Name another path, or move the file away; its captions are then made again.`,
       { cause: error },

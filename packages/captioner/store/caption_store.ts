@@ -2,6 +2,7 @@ import type { DatabaseSync } from "node:sqlite";
 import type { Caption, CaptionParameters } from "../contract.ts";
 import { cleanCaptionText, MAX_CAPTION_LENGTH } from "../text/clean_caption_text.ts";
 import { captionRowReader } from "./_caption_row.ts";
+import { CaptionStoreError } from "./caption_store_error.ts";
 import { openDatabase } from "./_open_database.ts";
 
 /** A caption with the slice that it belongs to. */
@@ -52,7 +53,7 @@ export class CaptionStore implements Disposable {
    *
    * @param path A file in an existing folder, or `":memory:"` for a store that ends with the process.
    * @throws RangeError when an option is out of range.
-   * @throws Error when the file is damaged, is no caption store, has another schema version or cannot be opened.
+   * @throws CaptionStoreError when the file is damaged, is no caption store, has another schema version or cannot be opened.
    */
   static open(path: string, options: CaptionStoreOptions = {}): CaptionStore {
     const { maxLength = MAX_CAPTION_LENGTH, busyTimeoutMs = 10_000 } = options;
@@ -66,11 +67,11 @@ export class CaptionStore implements Disposable {
     return new CaptionStore(path, { maxLength, busyTimeoutMs });
   }
 
-  /** Returns a caption, or `undefined` where there is none. @throws Error when the stored row is malformed. */
+  /** Returns a caption, or `undefined` where there is none. @throws CaptionStoreError when the stored row is malformed. */
   get(sliceHash: string, captionerId: string): StoredCaption | undefined {
-    const row = this.#database
-      .prepare("SELECT * FROM captions WHERE slice_hash = ? AND captioner_id = ?")
-      .get(sliceHash, captionerId);
+    const row = this.#reading((database) =>
+      database.prepare("SELECT * FROM captions WHERE slice_hash = ? AND captioner_id = ?").get(sliceHash, captionerId)
+    );
     return row && this.#readRow(row);
   }
 
@@ -81,15 +82,19 @@ export class CaptionStore implements Disposable {
 
   /** Returns those of the hashes that have no caption by this captioner: in order, each once. */
   missing(sliceHashes: Iterable<string>, captionerId: string): string[] {
-    const find = this.#database.prepare("SELECT 1 FROM captions WHERE slice_hash = ? AND captioner_id = ?");
-    return [...new Set(sliceHashes)].filter((hash) => find.get(hash, captionerId) === undefined);
+    return this.#reading((database) => {
+      const find = database.prepare("SELECT 1 FROM captions WHERE slice_hash = ? AND captioner_id = ?");
+      return [...new Set(sliceHashes)].filter((hash) => find.get(hash, captionerId) === undefined);
+    });
   }
 
   /** Counts the captions, of one captioner where its id is given. */
   count(captionerId?: string): number {
-    const row = captionerId === undefined
-      ? this.#database.prepare("SELECT count(*) AS count FROM captions").get()
-      : this.#database.prepare("SELECT count(*) AS count FROM captions WHERE captioner_id = ?").get(captionerId);
+    const row = this.#reading((database) =>
+      captionerId === undefined
+        ? database.prepare("SELECT count(*) AS count FROM captions").get()
+        : database.prepare("SELECT count(*) AS count FROM captions WHERE captioner_id = ?").get(captionerId)
+    );
     return Number(row!["count"]);
   }
 
@@ -105,7 +110,7 @@ export class CaptionStore implements Disposable {
    *
    * @returns How many were new.
    * @throws TypeError when an entry has a malformed hash, id, date or parameter, or a text with nothing readable in it.
-   * @throws Error when the disk is full or the file stays locked by another process.
+   * @throws CaptionStoreError when the disk is full or the file stays locked by another process.
    */
   putMany(entries: Iterable<CaptionEntry>): number {
     const rows = Array.from(entries, (entry) => this.#toRow(entry));
@@ -118,7 +123,7 @@ export class CaptionStore implements Disposable {
       return added;
     } catch (error) {
       if (this.#database.isTransaction) this.#database.exec("ROLLBACK");
-      throw new Error(
+      throw new CaptionStoreError(
         `Cannot store captions in ${this.path}: ${
           (error as Error).message
         }. None of the ${rows.length} were kept; free the ` +
@@ -136,6 +141,20 @@ export class CaptionStore implements Disposable {
   /** The same as {@linkcode close}, for `using store = CaptionStore.open(path)`. */
   [Symbol.dispose](): void {
     this.close();
+  }
+
+  #reading<T>(read: (database: DatabaseSync) => T): T {
+    try {
+      return read(this.#database);
+    } catch (cause) {
+      throw new CaptionStoreError(
+        `Cannot read captions from ${this.path}: ${
+          (cause as Error).message
+        }. Open the store anew, or move the file away; its ` +
+          `captions are then made again.`,
+        { cause },
+      );
+    }
   }
 
   #toRow(entry: CaptionEntry): [string, string, string, string, string] {

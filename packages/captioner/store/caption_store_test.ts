@@ -1,10 +1,11 @@
 import { strict as assert } from "node:assert";
 import { readFile, stat, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { Random } from "random";
 import { CAPTIONER_ID, entryOf, withStorePath } from "../testdata/entries.ts";
 import { CaptionStore } from "./caption_store.ts";
+import { CaptionStoreError } from "./caption_store_error.ts";
 
 const WRITER = join(import.meta.dirname!, "..", "testdata", "write_captions.ts");
 
@@ -185,7 +186,12 @@ Deno.test("CaptionStore.putMany: a file that stays locked gives an error and kee
     using store = CaptionStore.open(path, { busyTimeoutMs: 50 });
     const other = new DatabaseSync(path);
     other.exec("BEGIN IMMEDIATE");
-    assert.throws(() => store.put(entryOf("a")), /Cannot store captions in .*locked.*None of the 1 were kept/s);
+    assert.throws(
+      () => store.put(entryOf("a")),
+      (error) =>
+        error instanceof CaptionStoreError &&
+        /Cannot store captions in .*locked.*None of the 1 were kept/s.test(error.message),
+    );
     other.exec("COMMIT");
     other.close();
     assert.equal(store.put(entryOf("a")), true);
@@ -215,6 +221,29 @@ Deno.test("CaptionStore: SIGKILL at five random moments loses nothing that was a
       assert.ok(store.count() >= acknowledgedInAll);
     }
     assert.ok(acknowledgedInAll > 0, "nothing was written before the kills");
+  }));
+
+Deno.test("CaptionStore: a full disk is said, and what was acknowledged before stays", () =>
+  withStorePath(async (path) => {
+    // A file system of 300 KiB of our own, in a mount namespace, which needs no rights where user namespaces are allowed.
+    const script = `mount -t tmpfs -o size=300k tmpfs "$1" && exec "$2" run -A "$3" "$1/captions.db" full 1000000 10`;
+    const { code, stdout, stderr } = await new Deno.Command("unshare", {
+      args: ["--user", "--map-root-user", "--mount", "sh", "-c", script, "sh", dirname(path), Deno.execPath(), WRITER],
+    }).output().catch((error) => ({ code: 1, stdout: new Uint8Array(), stderr: new TextEncoder().encode(`${error}`) }));
+    const complaint = new TextDecoder().decode(stderr);
+    if (code !== 0 && /unshare|mount|not permitted|NotFound/i.test(complaint)) {
+      console.warn(`SKIPPED, no file system can be mounted here (${complaint.trim()}): full disk`);
+      return;
+    }
+    assert.equal(code, 0, complaint);
+    const output = new TextDecoder().decode(stdout);
+    assert.match(
+      output,
+      /CaptionStoreError: Cannot store captions in .*captions\.db: database or disk is full\. None of the 10/,
+    );
+    const acknowledged = output.match(/stored (\d+)\n(?!stored)/)![1]!;
+    assert.ok(Number(acknowledged) > 0);
+    assert.match(output, new RegExp(`found ${acknowledged}\\n`));
   }));
 
 Deno.test("CaptionStore: two processes make and fill one store at once", () =>
