@@ -1,4 +1,11 @@
-import { type Captioner, captionSlices, CaptionStore, fitSliceTextEncoder, type FrozenEncoder } from "@med3d/captioner";
+import {
+  type Captioner,
+  captionSlices,
+  CaptionStore,
+  CaptionStoreError,
+  fitSliceTextEncoder,
+  type FrozenEncoder,
+} from "@med3d/captioner";
 import type { Finding, Volume } from "@med3d/volume";
 import { ByteBoundedCache } from "./cache.ts";
 import type { Corpus, CorpusScan, CorpusSlice } from "./corpus.ts";
@@ -71,7 +78,7 @@ export async function buildCorpus(sources: readonly ScanSource[], options: Corpu
       const captions = await captionSlices(slices, { captioner, store, ...(signal ? { signal } : {}) });
       read.push({ source, slices, captions: captions.map(({ text }) => text) });
     } catch (error) {
-      if (signal?.aborted) throw error;
+      if (signal?.aborted || error instanceof CaptionStoreError) throw error; // the scan is not to blame
       const message = (error as Error).message;
       if (configuration.strict) throw new Error(`Cannot use scan ${source.path}: ${message}`, { cause: error });
       findings.push({
