@@ -65,12 +65,27 @@ export function layerDropout<T extends tf.Tensor>(
 ): T {
   const { training = false, seed, name } = options;
   if (!training || rate === 0) return tf.clone(x);
-  if (seed === undefined) {
-    throw new TypeError(
-      `Cannot drop out: no seed: got undefined, expected a string. Pass { training: true, seed } made from run, layer and step.`,
-    );
-  }
-  return dropout(x, rate, { seed: `${seed}/${name}` });
+  return dropout(x, rate, { seed: `${requireSeed(seed)}/${name}` });
+}
+
+/**
+ * Draws the seed for a kernel that drops out by itself, as `fusedAttention` of @med3d/webgpu-kernels, when a layer does: only when training.
+ *
+ * @param name Which of the layer's masks this is.
+ * @returns An integer of 32 bits, or undefined where nothing is to be dropped.
+ * @throws TypeError when training with a rate above 0 and no seed.
+ */
+export function layerDropoutSeed(rate: number, options: StochasticOptions & { name: string }): number | undefined {
+  const { training = false, seed, name } = options;
+  if (!training || rate === 0) return undefined;
+  return Math.floor(new Random(`${requireSeed(seed)}/${name}`).float() * 2 ** 32);
+}
+
+function requireSeed(seed: string | undefined): string {
+  if (seed !== undefined) return seed;
+  throw new TypeError(
+    `Cannot drop out: no seed: got undefined, expected a string. Pass { training: true, seed } made from run, layer and step.`,
+  );
 }
 
 function multiplyByMask<T extends tf.Tensor>(x: T, shape: readonly number[], rate: number, seed: string): T {

@@ -93,6 +93,34 @@ testOnBackends("Mlp, MultiHeadAttention: dropout acts only when training, and th
   disposeParameters(attention.parameters);
 });
 
+testOnBackends(
+  "MultiHeadAttention: heads too wide for the kernel attend by the same formula",
+  async ({ tolerance }) => {
+    const layer = new MultiHeadAttention(258, 2, { dropout: 0.5, random: random() }); // heads of 129, the kernel takes 128
+    const x = tf.randomNormal<tf.Rank.R3>([2, 3, 258], 0, 1, "float32", 5);
+    const bias = tf.randomNormal<tf.Rank.R2>([3, 3], 0, 1, "float32", 6);
+    const projected = tf.matMul(
+      tf.reshape(x, [6, 258]),
+      layer.parameters.get("in_proj_weight") as tf.Tensor2D,
+      false,
+      true,
+    );
+    const heads = tf.transpose(tf.reshape(projected, [2, 3, 3, 2, 129]), [2, 0, 3, 1, 4]); // [q k v, batch, heads, tokens, width]
+    const [q, k, v] = tf.unstack(tf.reshape(heads, [3, 4, 3, 129])) as [tf.Tensor3D, tf.Tensor3D, tf.Tensor3D];
+    const weights = tf.softmax(tf.add(tf.mul(tf.matMul(q, k, false, true), 1 / Math.sqrt(129)), bias));
+    const mixed = tf.transpose(tf.reshape(tf.matMul(weights as tf.Tensor3D, v), [2, 2, 3, 129]), [0, 2, 1, 3]);
+    const rows = tf.reshape(mixed, [6, 258]) as tf.Tensor2D;
+    const expected = tf.matMul(rows, layer.parameters.get("out_proj.weight") as tf.Tensor2D, false, true);
+    const actual = layer.apply(x, x, x, { bias });
+    const difference = tf.max(tf.abs(tf.sub(tf.reshape(actual, [6, 258]), expected)));
+    assert.ok((await difference.data())[0]! < tolerance);
+    const train = (seed: string): tf.Tensor => layer.apply(x, x, x, { training: true, seed });
+    assert.deepEqual(await train("a").data(), await train("a").data());
+    assert.notDeepEqual(await train("a").data(), await train("b").data());
+    disposeParameters(layer.parameters);
+  },
+);
+
 testOnBackends("MultiHeadAttention: permuting keys with their values changes nothing", async ({ tolerance }) => {
   const layer = new MultiHeadAttention(4, 2, { random: random() });
   const [q, k] = [

@@ -22,7 +22,14 @@
 export * from "./activations.ts";
 export * from "./conv3d.ts";
 export * from "./conv_transpose3d.ts";
-export { dropout, type DropoutOptions, dropPath, layerDropout, type StochasticOptions } from "./dropout.ts";
+export {
+  dropout,
+  type DropoutOptions,
+  dropPath,
+  layerDropout,
+  layerDropoutSeed,
+  type StochasticOptions,
+} from "./dropout.ts";
 export * from "./embedding.ts";
 export * from "./initialisers.ts";
 export { InstanceNorm3d, type InstanceNormApplyOptions, type NormOptions } from "./instance_norm3d.ts";

@@ -1,7 +1,8 @@
+import { fusedAttention, MOST_ATTENTION_WIDTH } from "@med3d/webgpu-kernels";
 import * as tf from "@tensorflow/tfjs-core";
 import type { Random } from "random";
 import { checkPositiveInteger, checkRate } from "./_check.ts";
-import { layerDropout, type StochasticOptions } from "./dropout.ts";
+import { layerDropout, layerDropoutSeed, type StochasticOptions } from "./dropout.ts";
 import { kaimingUniform, xavierUniform } from "./initialisers.ts";
 import { createParameter, type Module, type Parameters } from "./parameters.ts";
 
@@ -82,21 +83,36 @@ export class MultiHeadAttention implements Module {
     const { bias } = options;
     this.#check(query, key, value, bias);
     const [batch, queries] = query.shape;
-    const keys = key.shape[1];
     return tf.tidy(() => {
       const [q, k, v] = this.#project(query, key, value).map((x) => this.#splitHeads(x));
-      const scaled = tf.mul(q!, Math.sqrt(this.heads / this.width)) as tf.Tensor3D;
-      const scores = tf.matMul(scaled, k!, false, true);
-      const biased = bias ? tf.add(scores, bias) : scores;
-      const weights = tf.softmax(tf.reshape(biased, [-1, keys]));
-      const dropped = layerDropout(weights, this.#rate, { ...options, name: "attention" });
-      const mixed = tf.matMul(tf.reshape(dropped, [batch * this.heads, queries, keys]), v!);
+      const mixed = this.width / this.heads <= MOST_ATTENTION_WIDTH
+        ? this.#attend(q!, k!, v!, options)
+        : this.#attendWide(q!, k!, v!, options);
       const heads = tf.reshape(mixed, [batch, this.heads, queries, this.width / this.heads]);
       const rows = tf.reshape(tf.transpose(heads, [0, 2, 1, 3]), [-1, this.width]) as tf.Tensor2D;
       const projected = tf.matMul(rows, this.parameters.get("out_proj.weight") as tf.Tensor2D, false, true);
       const outputBias = this.parameters.get("out_proj.bias");
       return tf.reshape(outputBias ? tf.add(projected, outputBias) : projected, query.shape);
     });
+  }
+
+  /** Without the scores in memory. */
+  #attend(q: tf.Tensor3D, k: tf.Tensor3D, v: tf.Tensor3D, options: AttentionOptions): tf.Tensor3D {
+    const { bias } = options;
+    const seed = layerDropoutSeed(this.#rate, { ...options, name: "attention" });
+    return fusedAttention(q, k, v, {
+      ...(bias ? { bias: tf.reshape(bias, [1, ...bias.shape]) as tf.Tensor3D } : {}),
+      ...(seed === undefined ? {} : { dropout: this.#rate, seed }),
+    });
+  }
+
+  /** For heads too wide for the kernel. */
+  #attendWide(q: tf.Tensor3D, k: tf.Tensor3D, v: tf.Tensor3D, options: AttentionOptions): tf.Tensor3D {
+    const scores = tf.matMul(tf.mul(q, 1 / Math.sqrt(q.shape[2])) as tf.Tensor3D, k, false, true);
+    const biased = options.bias ? tf.add(scores, options.bias) : scores;
+    const weights = tf.softmax(tf.reshape(biased, [-1, k.shape[1]]));
+    const dropped = layerDropout(weights, this.#rate, { ...options, name: "attention" });
+    return tf.matMul(tf.reshape<tf.Rank.R3>(dropped, scores.shape as [number, number, number]), v);
   }
 
   /** Query, key and value after the input projection. */

@@ -1,4 +1,5 @@
-import { layerDropout, MultiHeadAttention, type Parameters, type StochasticOptions } from "@med3d/nn";
+import { dropout, layerDropoutSeed, MultiHeadAttention, type Parameters, type StochasticOptions } from "@med3d/nn";
+import { fusedAttention, MOST_ATTENTION_WIDTH } from "@med3d/webgpu-kernels";
 import * as tf from "@tensorflow/tfjs-core";
 import type { Random } from "random";
 
@@ -10,6 +11,45 @@ export interface Memory {
   readonly batch: number;
   /** Code of each slot, `[batch·slots, width]`; it counts as added to every token of the slot's volume. */
   readonly codes: tf.Tensor2D;
+}
+
+/** What attention gives, and under dropout what is left of the sum of each query's weights. */
+interface Mixture {
+  /** `[groups, queries, width]`. */
+  readonly mixed: tf.Tensor3D;
+  /** `[groups, queries, 1]`; undefined where the weights add up to 1. */
+  readonly shares: tf.Tensor3D | undefined;
+}
+
+/** Columns that the shares take: one, widened to four where rows are read by fours. */
+const shareColumns = (width: number): number => width % 4 === 0 ? 4 : 1;
+
+/** Attends without the scores in memory. The shares come out as a further column of the values, which holds ones. */
+function attend(q: tf.Tensor3D, k: tf.Tensor3D, v: tf.Tensor3D, drop?: { dropout: number; seed: number }): Mixture {
+  if (!drop) return { mixed: fusedAttention(q, k, v), shares: undefined };
+  const [groups, queries, width] = q.shape;
+  const widen = (x: tf.Tensor3D, first: number): tf.Tensor3D => {
+    const columns = Array.from({ length: shareColumns(width) }, (_, i) => i === 0 ? first : 0);
+    return tf.concat([x, tf.tile(tf.tensor3d(columns, [1, 1, columns.length]), [groups, x.shape[1], 1])], 2);
+  };
+  const both = fusedAttention(widen(q, 0), widen(k, 0), widen(v, 1), { scale: 1 / Math.sqrt(width), ...drop });
+  return {
+    mixed: tf.slice(both, [0, 0, 0], [groups, queries, width]),
+    shares: tf.slice(both, [0, 0, width], [groups, queries, 1]),
+  };
+}
+
+/** The same for heads too wide for the kernel. */
+function attendWide(
+  q: tf.Tensor3D,
+  k: tf.Tensor3D,
+  v: tf.Tensor3D,
+  drop?: { dropout: number; seed: number },
+): Mixture {
+  const weights = tf.softmax(tf.matMul(tf.mul(q, 1 / Math.sqrt(q.shape[2])) as tf.Tensor3D, k, false, true));
+  if (!drop) return { mixed: tf.matMul(weights as tf.Tensor3D, v), shares: undefined };
+  const dropped = dropout(weights, drop.dropout, { seed: `${drop.seed}` }) as tf.Tensor3D;
+  return { mixed: tf.matMul(dropped, v), shares: tf.sum(dropped, 2, true) };
 }
 
 /**
@@ -45,16 +85,15 @@ export class CrossAttention {
     const [width, heads] = [this.#width, this.#heads];
     const headWidth = width / heads;
     const slots = groups / batch;
-    const tokens = rows.shape[0] / batch;
     return tf.tidy(() => {
       const q = this.#splitHeads(this.#project(tf.reshape(x, [-1, width]), 0, 1), batch);
       const [k, v] = (tf.split(this.#project(rows, 1, 2), 2, 1) as tf.Tensor2D[]).map((part) =>
         this.#splitHeads(part, batch)
       );
-      const scores = tf.matMul(tf.mul(q, 1 / Math.sqrt(headWidth)) as tf.Tensor3D, k!, false, true);
-      const weights = tf.softmax(tf.reshape(scores, [-1, tokens]));
-      const dropped = layerDropout(weights, this.#rate, { ...options, name: "attention" });
-      const mixed = tf.matMul(tf.reshape(dropped, [batch * heads, slots * queries, tokens]), v!);
+      const seed = layerDropoutSeed(this.#rate, { ...options, name: "attention" });
+      const fits = headWidth + shareColumns(headWidth) <= MOST_ATTENTION_WIDTH;
+      const drop = seed === undefined ? undefined : { dropout: this.#rate, seed };
+      const { mixed, shares } = (fits ? attend : attendWide)(q, k!, v!, drop);
       const valueWeight = tf.slice(this.#parameter("in_proj_weight"), [2 * width, 0], [width, width]) as tf.Tensor2D;
       const valueCodes = tf.reshape(this.#splitHeads(tf.matMul(codes, valueWeight, false, true), batch), [
         batch * heads,
@@ -62,9 +101,7 @@ export class CrossAttention {
         1,
         headWidth,
       ]);
-      const dropping = options.training === true && this.#rate > 0;
-      const shares = dropping ? tf.reshape(tf.sum(dropped, 1), [batch * heads, slots, queries, 1]) : undefined;
-      const addition = shares ? tf.mul(shares, valueCodes) : valueCodes;
+      const addition = shares ? tf.mul(tf.reshape(shares, [batch * heads, slots, queries, 1]), valueCodes) : valueCodes;
       const whole = tf.add(tf.reshape(mixed, [batch * heads, slots, queries, headWidth]), addition);
       const merged = tf.transpose(tf.reshape(whole, [batch, heads, slots * queries, headWidth]), [0, 2, 1, 3]);
       const product = tf.matMul(tf.reshape(merged, [-1, width]), this.#parameter("out_proj.weight"), false, true);

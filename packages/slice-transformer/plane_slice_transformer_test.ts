@@ -189,30 +189,39 @@ testOnBackends(
   },
 );
 
-testOnBackends("PlaneSliceTransformer: under dropout the gradient equals finite differences", async () => {
-  const psat = makeSmall({ dropout: 0.3, queries: 2, width: 6, memoryChannels: 6 });
-  const memory = makeMemory([2, 1, 2, 2, 6]);
-  const loss = (): tf.Scalar => tf.sum(tf.sin(psat.ask(memory, QUESTIONS, { training: true, seed: "s" }))) as tf.Scalar;
-  const { grads } = tf.variableGrads(loss);
-  const draw = new Random("direction").normal();
-  for (const [name, parameter] of psat.parameters) {
-    const direction = tf.tensor(Float32Array.from({ length: parameter.size }, draw), parameter.shape);
-    const slope = (await tf.sum(tf.mul(grads[parameter.name]!, direction)).data())[0]!;
-    const original = tf.clone(parameter);
-    const at = async (step: number): Promise<number> => {
-      parameter.assign(tf.add(original, tf.mul(direction, step)));
-      return (await loss().data())[0]!;
-    };
-    const step = 2e-3;
-    const measured = (await at(step) - await at(-step)) / (2 * step);
-    parameter.assign(original);
-    assert.ok(
-      Math.abs(measured - slope) <= 0.02 * Math.max(1, Math.abs(slope)),
-      `${name}: ${slope}, measured ${measured}`,
-    );
-  }
-  disposeParameters(psat.parameters);
-});
+// Heads of 2 and 4 columns, and one too wide for the kernel.
+for (const [width, heads] of [[6, 3], [12, 3], [129, 1]] as const) {
+  testOnBackends(
+    `PlaneSliceTransformer: under dropout the gradient equals finite differences, ${heads} heads of ${width / heads}`,
+    async () => {
+      const psat = makeSmall({ dropout: 0.3, queries: 2, width, heads, memoryChannels: width });
+      const memory = makeMemory([2, 1, 2, 2, width]);
+      const loss = (): tf.Scalar =>
+        tf.sum(tf.sin(psat.ask(memory, QUESTIONS, { training: true, seed: "s" }))) as tf.Scalar;
+      const { grads } = tf.variableGrads(loss);
+      const draw = new Random("direction").normal();
+      const reach = (size: number): number => Math.min(1, 10 / Math.sqrt(size)); // or large parameters would go far
+      for (const [name, parameter] of psat.parameters) {
+        const values = Float32Array.from({ length: parameter.size }, () => draw() * reach(parameter.size));
+        const direction = tf.tensor(values, parameter.shape);
+        const slope = (await tf.sum(tf.mul(grads[parameter.name]!, direction)).data())[0]!;
+        const original = tf.clone(parameter);
+        const at = async (step: number): Promise<number> => {
+          parameter.assign(tf.add(original, tf.mul(direction, step)));
+          return (await loss().data())[0]!;
+        };
+        const step = 5e-4; // shorter than the way to the next kink of a ReLU
+        const measured = (await at(step) - await at(-step)) / (2 * step);
+        parameter.assign(original);
+        assert.ok(
+          Math.abs(measured - slope) <= 0.02 * Math.max(1, Math.abs(slope)),
+          `${name}: ${slope}, measured ${measured}`,
+        );
+      }
+      disposeParameters(psat.parameters);
+    },
+  );
+}
 
 testOnBackends("PlaneSliceTransformer: leaves no tensors but its answer", () => {
   const before = tf.memory().numTensors;
@@ -230,6 +239,7 @@ testOnBackends("PlaneSliceTransformer: wrong sizes, memories and questions are r
   assert.throws(() => makeSmall({ heads: 5 }), /the heads do not divide the width: got 5, expected a divisor of 12/);
   assert.throws(() => makeSmall({ queries: 0 }), /queries is wrong: got 0, expected a positive integer/);
   assert.throws(() => makeSmall({ width: 4, heads: 2 }), /the width holds no position code: got 4/);
+  assert.throws(() => makeSmall({ initialDeviation: 0 }), /initialDeviation is out of range: got 0/);
   assert.throws(() => makeSmall({ dropout: 1 }), /dropout is out of range: got 1/);
   const psat = makeSmall();
   assert.throws(
