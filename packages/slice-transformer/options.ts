@@ -26,6 +26,11 @@ export interface PsatOptions extends PsatShape {
   readonly memoryPosition?: "none" | "sine-cosine";
   /** Dropout rate of attention weights and branches, in training alone. Default 0.1. */
   readonly dropout?: number;
+  /**
+   * Standard deviation of the initial queries and plane and slice codes. Default 1, as published. Less lets what the memory says weigh more
+   * beside the codes from the start, which short trainings gain from.
+   */
+  readonly initialDeviation?: number;
   /** Source of the initial values. */
   readonly random: Random;
 }

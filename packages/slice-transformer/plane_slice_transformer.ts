@@ -31,13 +31,13 @@ export class PlaneSliceTransformer {
   readonly #memoryPosition: "none" | "sine-cosine";
 
   /**
-   * Makes the model with initial values as PyTorch draws them; queries and codes from N(0, 1).
+   * Makes the model with initial values as PyTorch draws them; queries and codes from N(0, `initialDeviation`²).
    *
-   * @throws RangeError when a size is not a positive integer, the heads do not divide the width, the dropout rate is outside [0, 1), or the
-   * width is too small for a position code.
+   * @throws RangeError when a size is not a positive integer, the heads do not divide the width, the dropout rate is outside [0, 1), the
+   * width is too small for a position code, or the initial deviation is not positive.
    */
   constructor(options: PsatOptions) {
-    const { memoryPosition = intendedPsat().memoryPosition, dropout = 0.1, random } = options;
+    const { memoryPosition = intendedPsat().memoryPosition, dropout = 0.1, initialDeviation = 1, random } = options;
     this.shape = resolveShape(options);
     const { memoryChannels, width, queries, layers, heads, feedForward, outputWidth, bins } = this.shape;
     if (memoryPosition === "sine-cosine" && width < 6) {
@@ -45,9 +45,18 @@ export class PlaneSliceTransformer {
         `Cannot make a PlaneSliceTransformer: the width holds no position code: got ${width}, expected at least 6, or memoryPosition "none".`,
       );
     }
+    if (!(initialDeviation > 0 && Number.isFinite(initialDeviation))) {
+      throw new RangeError(
+        `Cannot make a PlaneSliceTransformer: initialDeviation is out of range: got ${initialDeviation}, expected a positive number.`,
+      );
+    }
     this.#memoryPosition = memoryPosition;
-    this.#queries = createParameter(normal(queries * width, { random }), [queries, width]);
-    this.#sliceCode = createParameter(normal(3 * bins * width, { random }), [3, bins, width]);
+    this.#queries = createParameter(normal(queries * width, { deviation: initialDeviation, random }), [queries, width]);
+    this.#sliceCode = createParameter(normal(3 * bins * width, { deviation: initialDeviation, random }), [
+      3,
+      bins,
+      width,
+    ]);
     this.#stem = memoryChannels === width ? undefined : new Linear(memoryChannels, width, { random });
     this.#layers = Array.from(
       { length: layers },
