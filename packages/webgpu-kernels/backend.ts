@@ -3,6 +3,8 @@ import "@tensorflow/tfjs-layers"; // registers tfjs' gradients, which the core a
 import "@tensorflow/tfjs-backend-cpu";
 import { readEnvironment } from "./_environment.ts";
 import "./conv3d/conv3d_kernels.ts";
+import "./gradients/missing_gradients.ts";
+import "./gradients/pool_gradients.ts";
 import { isSoftware } from "./guard/_guarded_backend.ts";
 import "./rank5/cumulative_kernels.ts";
 import "./rank5/rank5_kernels.ts";

@@ -1,0 +1,159 @@
+import * as tf from "@tensorflow/tfjs-core";
+import { runShader } from "../program.ts";
+import { axes3D, type PoolAttributes, type PoolAxis } from "./_pool_axes.ts";
+
+/** Name in TensorFlow.js' registry. */
+export const MAX_POOL_GRADIENT = "Med3dMaxPool3DGradient";
+
+type Axes = readonly [PoolAxis, PoolAxis, PoolAxis];
+
+interface Pooling {
+  readonly axes: Axes;
+  readonly batch: number;
+  readonly channels: number;
+}
+
+function poolingOf({ shape }: tf.TensorInfo, attributes: PoolAttributes): Pooling {
+  return { axes: axes3D(shape, attributes), batch: shape[0]!, channels: shape[4]! };
+}
+
+/** WGSL: takes an index of `[batch, d, h, w, channels]` apart. */
+function coordinates(sizes: readonly number[], channels: number): string {
+  const [depth, height, width] = sizes;
+  return `
+  let channel = index % ${channels};
+  let w = (index / ${channels}) % ${width};
+  let h = (index / ${channels * width!}) % ${height};
+  let d = (index / ${channels * width! * height!}) % ${depth};
+  let volume = index / ${channels * width! * height! * depth!};`;
+}
+
+/** The cell of each window's first maximum: its place in the volume, `[batch, ...outputs, channels]`. */
+function placesShader({ axes, batch, channels }: Pooling): Parameters<typeof runShader>[0] {
+  const outputs = axes.map(({ output }) => output);
+  const [depth, height, width] = axes;
+  const elements = batch * channels * outputs.reduce((a, b) => a * b, 1);
+  const window = (name: string, { input, filter, stride, before }: PoolAxis): string => `
+  let first${name} = ${name} * ${stride} - ${before};
+  let start${name} = max(first${name}, 0);
+  let end${name} = min(first${name} + ${filter}, ${input});`;
+  return {
+    key: `maxPool/places/${JSON.stringify([axes, batch, channels])}`,
+    inputs: ["x"],
+    outputShape: [batch, ...outputs, channels],
+    outputType: "int32",
+    workgroupSize: [64, 1, 1],
+    workgroups: [Math.ceil(elements / 64), 1, 1],
+    code: `
+fn main(index : i32) {
+  if (index >= ${elements}) { return; }
+${coordinates(outputs, channels)}
+${window("d", depth)}${window("h", height)}${window("w", width)}
+  var most = 0.0;
+  var place = -1;
+  for (var sd = startd; sd < endd; sd++) {
+    for (var sh = starth; sh < endh; sh++) {
+      for (var sw = startw; sw < endw; sw++) {
+        let cell = (sd * ${height.input} + sh) * ${width.input} + sw;
+        let value = x[(volume * ${depth.input * height.input * width.input} + cell) * ${channels} + channel];
+        if (place < 0 || value > most) { most = value; place = cell; }
+      }
+    }
+  }
+  result[index] = place;
+}`,
+  };
+}
+
+/** Adds up, for every cell of the input, the gradients of the windows whose first maximum it is. */
+function gatherShader({ axes, batch, channels }: Pooling, shape: readonly number[]): Parameters<typeof runShader>[0] {
+  const [depth, height, width] = axes;
+  const elements = batch * channels * depth.input * height.input * width.input;
+  const windows = (name: string, { output, filter, stride, before }: PoolAxis): string => `
+  let reach${name} = ${name} + ${before};
+  let start${name} = max((reach${name} - ${filter} + ${stride}) / ${stride}, 0);
+  let end${name} = min(reach${name} / ${stride}, ${output - 1});`;
+  return {
+    key: `maxPool/gather/${JSON.stringify([axes, batch, channels])}`,
+    inputs: ["places", "dy"],
+    outputShape: shape,
+    workgroupSize: [64, 1, 1],
+    workgroups: [Math.ceil(elements / 64), 1, 1],
+    code: `
+fn main(index : i32) {
+  if (index >= ${elements}) { return; }
+${coordinates([depth.input, height.input, width.input], channels)}
+  let cell = (d * ${height.input} + h) * ${width.input} + w;
+${windows("d", depth)}${windows("h", height)}${windows("w", width)}
+  var sum = 0.0;
+  for (var wd = startd; wd <= endd; wd++) {
+    for (var wh = starth; wh <= endh; wh++) {
+      for (var ww = startw; ww <= endw; ww++) {
+        let at = (((volume * ${depth.output} + wd) * ${height.output} + wh) * ${width.output} + ww) * ${channels} + channel;
+        if (places[at] == cell) { sum += dy[at]; }
+      }
+    }
+  }
+  result[index] = sum;
+}`,
+  };
+}
+
+tf.registerKernel({
+  kernelName: MAX_POOL_GRADIENT,
+  backendName: "webgpu",
+  kernelFunc: ({ inputs, attrs, backend }) => {
+    const { x, dy } = inputs as unknown as Record<"x" | "dy", tf.TensorInfo>;
+    const pooling = poolingOf(x, attrs as unknown as PoolAttributes);
+    const places = runShader(placesShader(pooling), [x]);
+    const dx = runShader(gatherShader(pooling, x.shape), [places, dy]);
+    (backend as unknown as { disposeData(dataId: object): boolean }).disposeData(places.dataId);
+    return dx;
+  },
+});
+
+tf.registerKernel({
+  kernelName: MAX_POOL_GRADIENT,
+  backendName: "cpu",
+  kernelFunc: ({ inputs, attrs, backend }) => {
+    const cpu = backend as unknown as {
+      readonly data: { get(dataId: object): { values: Float32Array } };
+      makeTensorInfo(shape: readonly number[], dtype: "float32", values: Float32Array): tf.TensorInfo;
+    };
+    const { x, dy } = inputs as unknown as Record<"x" | "dy", tf.TensorInfo>;
+    const { axes, batch, channels } = poolingOf(x, attrs as unknown as PoolAttributes);
+    const [values, gradients] = [cpu.data.get(x.dataId).values, cpu.data.get(dy.dataId).values];
+    const dx = new Float32Array(values.length);
+    const range = (i: number, { input, filter, stride, before }: PoolAxis): [number, number] => [
+      Math.max(0, i * stride - before),
+      Math.min(input, i * stride - before + filter),
+    ];
+    const [depth, height, width] = axes;
+    let at = 0;
+    for (let volume = 0; volume < batch; volume++) {
+      for (let d = 0; d < depth.output; d++) {
+        const [startD, endD] = range(d, depth);
+        for (let h = 0; h < height.output; h++) {
+          const [startH, endH] = range(h, height);
+          for (let w = 0; w < width.output; w++) {
+            const [startW, endW] = range(w, width);
+            for (let channel = 0; channel < channels; channel++, at++) {
+              let place = -1;
+              for (let sd = startD; sd < endD; sd++) {
+                for (let sh = startH; sh < endH; sh++) {
+                  for (let sw = startW; sw < endW; sw++) {
+                    const cell = (((volume * depth.input + sd) * height.input + sh) * width.input + sw) * channels +
+                      channel;
+                    if (place < 0 || values[cell]! > values[place]!) place = cell;
+                  }
+                }
+              }
+              if (place >= 0) dx[place]! += gradients[at]!;
+            }
+          }
+        }
+      }
+    }
+    return cpu.makeTensorInfo(x.shape, "float32", dx);
+  },
+});
