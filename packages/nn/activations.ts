@@ -1,3 +1,4 @@
+import { fusedGelu } from "@med3d/webgpu-kernels";
 import * as tf from "@tensorflow/tfjs-core";
 
 /** Names of the activation functions that {@linkcode activate} knows. */
@@ -24,7 +25,7 @@ export function leakyRelu<T extends tf.Tensor>(x: T, negativeSlope = 0.01): T {
  * @returns Same shape; the caller disposes. Gradients flow.
  */
 export function gelu<T extends tf.Tensor>(x: T): T {
-  return tf.tidy(() => tf.mul(tf.mul(x, 0.5), tf.add(tf.erf(tf.mul(x, Math.SQRT1_2)), 1)) as T);
+  return fusedGelu(x);
 }
 
 /**

@@ -1,0 +1,112 @@
+import * as tf from "@tensorflow/tfjs-core";
+import { runShader } from "../program.ts";
+
+const GELU = "Med3dGelu";
+const GELU_GRADIENT = "Med3dGeluGradient";
+
+/** Coefficients of the complementary error function (Abramowitz & Stegun 7.1.26, absolute error below 1.5e-7). */
+const SPREAD = 0.3275911;
+const COEFFICIENTS = [0.254829592, -0.284496736, 1.421413741, -1.453152027, 1.061405429] as const;
+const DENSITY = 1 / Math.sqrt(2 * Math.PI);
+
+/**
+ * Computes the Gaussian error linear unit x·Φ(x) (Hendrycks & Gimpel 2016), the exact form, in one dispatch on WebGPU and one for the gradient.
+ * Runs on the webgpu and cpu backends.
+ *
+ * @param x Any shape, float32; stays the caller's.
+ * @returns Same shape; the caller disposes. Gradients flow, once: the gradient itself has none.
+ * @throws RangeError when the input is not float32.
+ */
+export function fusedGelu<T extends tf.Tensor>(x: T): T {
+  if (x.dtype !== "float32") {
+    throw new RangeError(`Cannot apply a GELU: the input has the wrong type: got ${x.dtype}, expected float32.`);
+  }
+  return tf.engine().runKernel(GELU, { x }, {}) as T;
+}
+
+tf.registerGradient({
+  kernelName: GELU,
+  inputsToSave: ["x"],
+  gradFunc: (dy, saved) => ({
+    x: () => tf.engine().runKernel(GELU_GRADIENT, { x: saved[0]!, dy: dy as tf.Tensor }, {}) as tf.Tensor,
+  }),
+});
+
+/** Runs a shader on each element; pipelines fit every size. */
+function runElementwise(name: string, inputs: Readonly<Record<string, tf.TensorInfo>>, value: string): tf.TensorInfo {
+  const { shape } = inputs.x!;
+  const size = tf.util.sizeFromShape(shape);
+  const lanes = size % 4 === 0 ? 4 : 1;
+  const type = lanes === 4 ? "vec4<f32>" : "f32";
+  const names = Object.keys(inputs);
+  const [a, b, c, d, e] = COEFFICIENTS;
+  return runShader(
+    {
+      key: `gelu/${name}/${lanes}`,
+      inputs: names,
+      vectorInputs: names.map(() => lanes),
+      vectorOutput: lanes,
+      outputShape: shape,
+      workgroupSize: [64, 1, 1],
+      workgroups: [Math.ceil(size / lanes / 64), 1, 1],
+      code: `
+fn normalDistribution(x : ${type}) -> ${type} {
+  let z = abs(x) * ${Math.SQRT1_2};
+  let t = 1.0 / (1.0 + ${SPREAD} * z);
+  let tail = 0.5 * t * (${a} + t * (${b} + t * (${c} + t * (${d} + t * ${e})))) * exp(-z * z);
+  return select(tail, 1.0 - tail, x >= ${type}());
+}
+fn main(index : i32) {
+  if (index >= i32(arrayLength(&result))) { return; }
+  let here = x[index];
+  result[index] = ${value};
+}`,
+    },
+    names.map((input) => inputs[input]!),
+  );
+}
+
+tf.registerKernel({
+  kernelName: GELU,
+  backendName: "webgpu",
+  kernelFunc: ({ inputs }) =>
+    runElementwise("value", { x: inputs.x as tf.TensorInfo }, "here * normalDistribution(here)"),
+});
+
+tf.registerKernel({
+  kernelName: GELU_GRADIENT,
+  backendName: "webgpu",
+  kernelFunc: ({ inputs }) =>
+    runElementwise(
+      "gradient",
+      { x: inputs.x as tf.TensorInfo, dy: inputs.dy as tf.TensorInfo },
+      `dy[index] * (normalDistribution(here) + here * ${DENSITY} * exp(here * here * -0.5))`,
+    ),
+});
+
+function normalDistribution(x: number): number {
+  const z = Math.abs(x) * Math.SQRT1_2;
+  const t = 1 / (1 + SPREAD * z);
+  const tail = 0.5 * t * COEFFICIENTS.reduceRight((sum, coefficient) => coefficient + t * sum, 0) * Math.exp(-z * z);
+  return x >= 0 ? 1 - tail : tail;
+}
+
+function registerOnCpu(kernelName: string, value: (x: number, dy: number) => number): void {
+  tf.registerKernel({
+    kernelName,
+    backendName: "cpu",
+    kernelFunc: ({ inputs, backend }) => {
+      const cpu = backend as unknown as {
+        readonly data: { get(dataId: object): { values: Float32Array } };
+        makeTensorInfo(shape: readonly number[], dtype: "float32", values: Float32Array): tf.TensorInfo;
+      };
+      const { x, dy } = inputs as unknown as { x: tf.TensorInfo; dy?: tf.TensorInfo };
+      const gradients = dy && cpu.data.get(dy.dataId).values;
+      const values = cpu.data.get(x.dataId).values.map((number, i) => value(number, gradients?.[i] ?? 1));
+      return cpu.makeTensorInfo(x.shape, "float32", values);
+    },
+  });
+}
+
+registerOnCpu(GELU, (x) => x * normalDistribution(x));
+registerOnCpu(GELU_GRADIENT, (x, dy) => dy * (normalDistribution(x) + x * DENSITY * Math.exp(-x * x / 2)));
