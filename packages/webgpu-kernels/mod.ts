@@ -32,6 +32,7 @@ export * from "./norm/fused_layer_norm.ts";
 export * from "./optim/fused_adam.ts";
 export * from "./optim/fused_moving_average.ts";
 export * from "./optim/global_norm.ts";
+export * from "./resize/resize_trilinear.ts";
 export * from "./transport/iterate_potentials.ts";
 export * from "./transport/solve_adjoint.ts";
 export * from "./transport/transport_kernels.ts";
