@@ -1,3 +1,4 @@
+import { fusedDropout } from "@med3d/webgpu-kernels";
 import * as tf from "@tensorflow/tfjs-core";
 import { Random } from "random";
 import { checkRate } from "./_check.ts";
@@ -31,7 +32,7 @@ export interface StochasticOptions {
 export function dropout<T extends tf.Tensor>(x: T, rate: number, options: DropoutOptions): T {
   checkRate("drop out", "rate", rate);
   if (rate === 0) return tf.clone(x);
-  return multiplyByMask(x, x.shape, rate, options.seed);
+  return fusedDropout(x, rate, seedOf(options.seed));
 }
 
 /**
@@ -78,7 +79,12 @@ export function layerDropout<T extends tf.Tensor>(
 export function layerDropoutSeed(rate: number, options: StochasticOptions & { name: string }): number | undefined {
   const { training = false, seed, name } = options;
   if (!training || rate === 0) return undefined;
-  return Math.floor(new Random(`${requireSeed(seed)}/${name}`).float() * 2 ** 32);
+  return seedOf(`${requireSeed(seed)}/${name}`);
+}
+
+/** An integer of 32 bits from a seed string. */
+function seedOf(seed: string): number {
+  return Math.floor(new Random(seed).float() * 2 ** 32);
 }
 
 function requireSeed(seed: string | undefined): string {

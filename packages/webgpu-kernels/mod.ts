@@ -22,6 +22,7 @@
  *
  * @module
  */
+export * from "./activation/fused_dropout.ts";
 export * from "./activation/fused_gelu.ts";
 export * from "./attention/fused_attention.ts";
 export * from "./backend.ts";

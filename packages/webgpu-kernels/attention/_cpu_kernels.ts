@@ -1,4 +1,5 @@
 import * as tf from "@tensorflow/tfjs-core";
+import { dropThreshold, hash } from "../_hash.ts";
 import {
   ATTENTION,
   ATTENTION_BIAS_GRADIENT,
@@ -7,8 +8,6 @@ import {
   type AttentionSizes,
   attentionSizes,
   BIASED_ATTENTION,
-  dropThreshold,
-  hash,
 } from "./_names.ts";
 
 type KernelArguments = Parameters<tf.KernelFunc>[0];

@@ -36,16 +36,3 @@ export function attentionSizes(
   const [groups, queries, width] = query as [number, number, number];
   return { groups, queries, keys: key[1]!, width, biasGroups: bias?.[0] ?? 0 };
 }
-
-/** Hash of 32 bits (Wellons' lowbias32); WGSL has the same in `_shader_parts.ts`. */
-export function hash(value: number): number {
-  let x = value >>> 0;
-  x = Math.imul(x ^ (x >>> 16), 0x7feb352d);
-  x = Math.imul(x ^ (x >>> 15), 0x846ca68b);
-  return (x ^ (x >>> 16)) >>> 0;
-}
-
-/** The hash below which a weight is dropped. */
-export function dropThreshold(dropout: number): number {
-  return Math.floor(dropout * 2 ** 32);
-}

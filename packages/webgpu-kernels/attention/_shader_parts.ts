@@ -1,6 +1,7 @@
 import { repeat } from "../conv3d/_shader_text.ts";
+import { dropThreshold, HASH_SHADER } from "../_hash.ts";
 import type { ShaderProgram } from "../program.ts";
-import { type AttentionAttributes, type AttentionSizes, dropThreshold } from "./_names.ts";
+import type { AttentionAttributes, AttentionSizes } from "./_names.ts";
 
 /** Invocations of a workgroup. */
 const WORKGROUP = 32;
@@ -82,14 +83,6 @@ export function keptOf(i: string, j: string, { dropout, keys }: AttentionShader)
   return `select(0.0, f32(${1 / (1 - dropout)}), ${kept})`;
 }
 
-const HASH = `
-fn hash(value : u32) -> u32 {
-  var x = value;
-  x = (x ^ (x >> 16u)) * 0x7feb352du;
-  x = (x ^ (x >> 15u)) * 0x846ca68bu;
-  return x ^ (x >> 16u);
-}`;
-
 /** Inputs of a shader that reads vectors. */
 export interface AttentionInput {
   readonly name: string;
@@ -127,7 +120,7 @@ export function attentionProgram(
     outputShape,
     workgroupSize: [WORKGROUP, 1, 1],
     workgroups: [Math.ceil(invocations / WORKGROUP), 1, 1],
-    code: `${dropout > 0 ? HASH : ""}
+    code: `${dropout > 0 ? HASH_SHADER : ""}
 fn main(index : i32) {
   if (index >= ${invocations}) { return; }
   let group = index / ${perGroup};
