@@ -7,7 +7,7 @@ const WANTED_PARTS = 256;
 const MOST_CELLS = 8192;
 
 /** How cells and channels are dealt out to invocations. */
-interface Layout extends InstanceSizes {
+export interface Layout extends InstanceSizes {
   /** Channels that go together, as a vector of four where that divides. */
   readonly lanes: 1 | 4;
   readonly type: "f32" | "vec4<f32>";
@@ -16,7 +16,8 @@ interface Layout extends InstanceSizes {
   readonly cellsPerPart: number;
 }
 
-function layoutOf(sizes: InstanceSizes): Layout {
+/** Deals cells and channels out. */
+export function layoutOf(sizes: InstanceSizes): Layout {
   const { cells, channels } = sizes;
   const lanes = channels % 4 === 0 ? 4 : 1;
   const cellsPerPart = Math.min(MOST_CELLS, Math.max(32, Math.ceil(cells / WANTED_PARTS)));
@@ -30,7 +31,8 @@ function layoutOf(sizes: InstanceSizes): Layout {
   };
 }
 
-function program(
+/** Puts a shader together whose tensors are read by the layout's lanes. */
+export function program(
   name: string,
   layout: Layout,
   rest: Pick<ShaderProgram, "inputs" | "outputShape" | "code"> & { invocations: number; settings?: unknown },
@@ -65,7 +67,7 @@ function partWalk({ groups, batch, cells, cellsPerPart }: Layout): string {
 }
 
 /** What {@linkcode gatedGradient} reads for its volume and channel. */
-function channelValues({ type, batch, groups }: Layout): string {
+export function channelValues({ type, batch, groups }: Layout): string {
   return `
   let mean = stats[volume * ${groups} + channel];
   let root = stats[${batch * groups} + volume * ${groups} + channel];
@@ -75,7 +77,7 @@ function channelValues({ type, batch, groups }: Layout): string {
 }
 
 /** The normalised value of cell `at`, and the gradient that comes to scale and shift through the leaky ReLU. */
-function gatedGradient(slope: number): string {
+export function gatedGradient(slope: number): string {
   return `
   let normalised = (x[at] - mean) * root;
   let gradient = dy[at] * select(zero + ${slope}, zero + 1.0, fma(normalised, factor, shift) > zero);`;
@@ -104,8 +106,11 @@ export function partialMomentsShader(sizes: InstanceSizes): ShaderProgram {
   });
 }
 
-/** Mean and reciprocal standard deviation of every channel of every volume, `[2, batch, channels]` (Chan, Golub & LeVeque 1983). */
-export function momentsShader(sizes: InstanceSizes, epsilon: number): ShaderProgram {
+/**
+ * Mean and reciprocal standard deviation of every channel of every volume, `[2, batch, channels]` (Chan, Golub & LeVeque 1983); without an epsilon
+ * the sum of squared deviations in place of the latter.
+ */
+export function momentsShader(sizes: InstanceSizes, epsilon?: number): ShaderProgram {
   const layout = layoutOf(sizes);
   const { type, groups, batch, parts, cells, cellsPerPart, channels } = layout;
   const each = batch * groups;
@@ -128,7 +133,7 @@ export function momentsShader(sizes: InstanceSizes, epsilon: number): ShaderProg
     squares += partial[${parts * each} + part * ${each} + index] + size * deviation * deviation;
   }
   result[index] = mean;
-  result[${each} + index] = 1.0 / sqrt(squares / ${cells}.0 + ${epsilon});`,
+  result[${each} + index] = ${epsilon === undefined ? "squares" : `1.0 / sqrt(squares / ${cells}.0 + ${epsilon})`};`,
   });
 }
 

@@ -2,6 +2,10 @@
 export const INSTANCE_NORM = "Med3dInstanceNorm";
 /** Gradient of {@linkcode INSTANCE_NORM}. */
 export const INSTANCE_NORM_GRADIENT = "Med3dInstanceNormGradient";
+/** Group norm. */
+export const GROUP_NORM = "Med3dGroupNorm";
+/** Gradient of {@linkcode GROUP_NORM}. */
+export const GROUP_NORM_GRADIENT = "Med3dGroupNormGradient";
 /** Layer norm. */
 export const LAYER_NORM = "Med3dLayerNorm";
 /** Gradient of {@linkcode LAYER_NORM}. */
@@ -12,6 +16,12 @@ export interface InstanceNormAttributes {
   readonly epsilon: number;
   /** Slope of the leaky ReLU below 0; 1 leaves it out. */
   readonly slope: number;
+}
+
+/** Attributes of the group norm kernels. */
+export interface GroupNormAttributes extends InstanceNormAttributes {
+  /** Groups that the channels are dealt out to. */
+  readonly groups: number;
 }
 
 /** Sizes of a tensor `[batch, ..., channels]`. */
