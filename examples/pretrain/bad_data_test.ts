@@ -35,6 +35,8 @@ Deno.test("pretrain: the run goes on with the sound scans; each faulty file is r
     const whole = await encodeNifti(sound);
     const voxels = sound.data.length;
     const nan = { ...sound, data: new Float32Array(voxels).fill(NaN) };
+    const patched = { ...sound, data: Float32Array.from(sound.data).fill(NaN, 0, 3) };
+    await writeNifti(patched, join(data, "patched.nii"));
     const faults: [string, Uint8Array, RegExp][] = [
       ["truncated.nii", whole.slice(0, 1000), /truncat|holds|promises/],
       ["text.nii", new TextEncoder().encode("this is no scan ".repeat(40)), /not.*NIfTI/i],
@@ -58,6 +60,9 @@ Deno.test("pretrain: the run goes on with the sound scans; each faulty file is r
       assert.match(finding.message!, expected, name);
       assert.ok(finding.fix!.length > 0 && finding.code!.length > 0, name);
     }
+    const repaired = findings.find(({ path }) => path!.endsWith("patched.nii"));
+    assert.equal(repaired?.severity, "warning");
+    assert.match(repaired.message!, /^3 of 13824 voxels are NaN/);
     const report = await readFile(join(out, "report.html"), "utf8");
     for (const [name] of faults) assert.ok(report.includes(name), `${name} is not in the report`);
 
@@ -71,7 +76,7 @@ Deno.test("pretrain: the run goes on with the sound scans; each faulty file is r
     assert.match(strict.stderr, /Cannot use scan .*\.nii/);
   }));
 
-Deno.test("pretrain: a volume smaller than the patch is stretched to it and trained on", () =>
+Deno.test("pretrain: a volume smaller than the patch is told of, stretched to it and trained on", () =>
   withFolder(async (folder) => {
     const data = join(folder, "scans");
     await mkdir(data);
@@ -87,7 +92,10 @@ Deno.test("pretrain: a volume smaller than the patch is stretched to it and trai
       "--modality=CT",
     ]);
     assert.equal(code, 0, stdout + stderr);
-    assert.match(await readFile(join(out, "report.html"), "utf8"), /16.{1,40}16.{1,40}16/);
+    const findings = JSON.parse(await readFile(join(out, "findings.json"), "utf8")) as Record<string, string>[];
+    const small = findings.filter(({ code }) => code === "too-small");
+    assert.equal(small.length, 4);
+    assert.match(small[0]!.message!, /8×12×10 voxels, smaller than 16×16×16/);
   }));
 
 Deno.test("pretrain: folders without scans, without enough or absent end with a reason", () =>

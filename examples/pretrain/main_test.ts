@@ -67,8 +67,8 @@ for (const backend of ["cpu", "webgpu"] as const) {
 
         const sidecar = await readJson(join(out, "encoder.json"));
         const weights = readSafetensors(await readFile(join(out, "encoder.safetensors")));
-        assert.equal(sidecar.architecture, "residual-unet");
-        assert.deepEqual(weights.tensors.get("stem.convs.0.conv.weight")?.shape, [4, 1, 3, 3, 3]);
+        assert.equal(sidecar.architecture, "plain-unet");
+        assert.deepEqual(weights.tensors.get("stages.0.0.convs.0.conv.weight")?.shape, [4, 1, 3, 3, 3]);
         assert.equal((await readJson(join(out, "configuration.json"))).backend, backend);
       }),
   });
@@ -107,12 +107,12 @@ Deno.test("pretrain: wrong usage ends with exit code 2, names the nearest name a
     await writeFile(join(folder, "typo.json"), `{ "learnigRate": 0.1 }`);
     const cases: [readonly string[], RegExp][] = [
       [["--stesp=3"], /unknown option '--stesp=3'[\s\S]*Did you mean --steps\?/],
-      [["--encoder=residul-unet"], /unknown encoder: got "residul-unet"[\s\S]*Did you mean "residual-unet"\?/],
+      [["--encoder=plain-unit"], /unknown encoder: got "plain-unit"[\s\S]*Did you mean "plain-unet"\?/],
       [["--aligner=robst"], /unknown aligner: got "robst"[\s\S]*Did you mean "robust"\?/],
       [["--preset=realeased"], /"preset" is "realeased"[\s\S]*Did you mean "released"\?/],
       [["--steps=many"], /--steps[\s\S]*Expected a number/],
       [["--steps=0"], /"steps" is 0/],
-      [["--patch=20"], /the patch does not fit the encoder[\s\S]*Pass --patch 24x24x24|Pass --patch 16x16x16/],
+      [["--patch=22"], /the patch does not fit the encoder[\s\S]*got 22x22x22[\s\S]*Pass --patch 24x24x24/],
       [[`--config=${join(folder, "typo.json")}`], /unknown key "learnigRate"\. Did you mean "learningRate"\?/],
       [["--backend=cuda"], /"backend" is "cuda"/],
       [[`--resume=${folder}`], /Cannot resume from/],
@@ -169,6 +169,6 @@ Deno.test("pretrain --dry-run: tells size, memory, disk and time, and writes not
     ) {
       assert.match(stdout, line);
     }
-    assert.match(stdout, /time in all, 150 steps +\d/);
+    assert.match(stdout, /time in all, 200 steps +\d/);
     assert.deepEqual(await readdir(folder), []);
   }));

@@ -62,7 +62,7 @@ export function addPretrainingOptions(command: Command): Command {
     else command.option(flags, text);
   }
   return command
-    .option("--no-augment", "train on scans as they are (default: vary pose and intensity)")
+    .option("--no-augment", "train on scans as they are (default: vary pose and intensity of every second)")
     .option("--strict", "stop at the first unusable scan (default: leave it out and say so)")
     .option("--config <file>", "JSON file of configuration keys; flags win over it (default: none)")
     .option("--resume <auto|path>", "go on from the run in --out, or from a run's folder (default: start anew)")

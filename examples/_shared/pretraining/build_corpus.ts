@@ -6,7 +6,15 @@ import {
   fitSliceTextEncoder,
   type FrozenEncoder,
 } from "@med3d/captioner";
-import type { Finding, Volume } from "@med3d/volume";
+import {
+  checkVolume,
+  CorruptVolumeError,
+  type Finding,
+  findingOf,
+  replaceNonFinite,
+  toCanonical,
+  type Volume,
+} from "@med3d/volume";
 import { ByteBoundedCache } from "./cache.ts";
 import type { Corpus, CorpusScan, CorpusSlice } from "./corpus.ts";
 import { type PreparedSlice, prepareInput, prepareSlices } from "./prepare.ts";
@@ -34,7 +42,7 @@ export interface CorpusOptions {
 /** A corpus and what was wrong with the scans that are not in it. */
 export interface BuiltCorpus {
   readonly corpus: Corpus;
-  /** One for each scan that was left out. */
+  /** What is wrong or odd about scans; those with an error were left out. */
   readonly findings: readonly Finding[];
   /** What was done to the voxels of the first scan, line by line, as an example of all. */
   readonly history: readonly string[];
@@ -66,8 +74,13 @@ export async function buildCorpus(sources: readonly ScanSource[], options: Corpu
   let history: readonly string[] = [];
   for (const [done, source] of sources.entries()) {
     signal?.throwIfAborted();
+    const report = (finding: Finding): void => {
+      const { severity, message, fix } = finding;
+      if (configuration.strict && severity !== "info") throw new Error(`${message}. ${fix}`);
+      findings.push(finding);
+    };
     try {
-      const scan = await source.load();
+      const scan = await loadSound(source, { patch: configuration.patch, report });
       const input = await inputOf(source, () => Promise.resolve(scan));
       if (history.length === 0) history = input.history;
       const slices = prepareSlices(scan, {
@@ -81,13 +94,7 @@ export async function buildCorpus(sources: readonly ScanSource[], options: Corpu
       if (signal?.aborted || error instanceof CaptionStoreError) throw error; // the scan is not to blame
       const message = (error as Error).message;
       if (configuration.strict) throw new Error(`Cannot use scan ${source.path}: ${message}`, { cause: error });
-      findings.push({
-        severity: "error",
-        code: "unusable-scan",
-        path: source.path,
-        message,
-        fix: "Mend or remove the file.",
-      });
+      findings.push(unusable(error as Error, source.path));
     }
     onScan?.(done + 1, sources.length);
   }
@@ -101,7 +108,7 @@ export async function buildCorpus(sources: readonly ScanSource[], options: Corpu
   }
   const encoder = fitEncoder(training, configuration);
   const embed = (scan: ReadScan): Promise<CorpusScan> =>
-    embedScan(scan, encoder, () => inputOf(scan.source, scan.source.load));
+    embedScan(scan, encoder, () => inputOf(scan.source, async () => replaceNonFinite(await scan.source.load())));
   const corpus: Corpus = {
     training: shuffleCaptions(await Promise.all(training.map(embed)), configuration),
     heldOut: await Promise.all(heldOut.map(embed)),
@@ -109,6 +116,29 @@ export async function buildCorpus(sources: readonly ScanSource[], options: Corpu
     encoderId: encoder.id,
   };
   return { corpus, findings, history };
+}
+
+/** Reads a scan, tells what is odd about it and repairs voxels that are not finite. */
+async function loadSound(
+  source: ScanSource,
+  { patch, report }: { patch: readonly [number, number, number]; report: (finding: Finding) => void },
+): Promise<Volume> {
+  const scan = await source.load(report);
+  for (const finding of checkVolume(toCanonical(scan).volume, { path: source.path, minimumShape: patch })) {
+    if (finding.severity === "error") continue; // told by the error that it leads to
+    report(
+      finding.code === "non-finite"
+        ? { ...finding, fix: "Repair the scan; for this run they were replaced by the least or greatest finite value." }
+        : finding,
+    );
+  }
+  return replaceNonFinite(scan);
+}
+
+/** What is wrong with a scan that is left out. */
+function unusable(error: Error, path: string): Finding {
+  if (error instanceof CorruptVolumeError) return findingOf(error, path);
+  return { severity: "error", code: "unusable-scan", path, message: error.message, fix: "Mend or remove the file." };
 }
 
 /** Fits on training scans alone: held-out slices and captions must not shape the space they are tested in. */
@@ -145,9 +175,9 @@ async function embedScan(
 }
 
 /** Gives a share of all training slices the caption of another one, for stress tests; images keep their own. */
-function shuffleCaptions(
+export function shuffleCaptions(
   scans: readonly CorpusScan[],
-  { captionNoise, seed }: ResolvedConfiguration,
+  { captionNoise, seed }: Pick<ResolvedConfiguration, "captionNoise" | "seed">,
 ): readonly CorpusScan[] {
   const all = scans.flatMap(({ slices }) => slices);
   const wrong = shuffledIndices(all.length, `${seed}/noise`).slice(0, Math.round(captionNoise * all.length));

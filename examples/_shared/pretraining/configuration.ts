@@ -17,7 +17,7 @@ export const configurationSchema = z.strictObject({
   preset: z.enum(PRESET_NAMES).default("robust").describe(
     "how the loss and PSAT are set up: released, intended or robust",
   ),
-  encoder: z.string().min(1).default("residual-unet").describe("3D encoder by registry name"),
+  encoder: z.string().min(1).default("plain-unet").describe("3D encoder by registry name"),
   features: z.array(positiveInteger).min(2).max(8).nullable().default(null)
     .describe("channels of each encoder level, finest first"),
   patch: z.array(positiveInteger).length(3).nullable().default(null)
@@ -29,7 +29,7 @@ export const configurationSchema = z.strictObject({
   questionsPerVolume: positiveInteger.default(6).describe("slices asked for per scan and step"),
   phantoms: positiveInteger.min(4).default(48).describe("phantom scans, a quarter of them held out"),
   heldOutFraction: fraction.default(0.2).describe("share of subjects held out where the data has no split"),
-  learningRate: z.number().positive().default(2e-3).describe("peak learning rate of AdamW"),
+  learningRate: z.number().positive().default(4e-3).describe("peak learning rate of AdamW"),
   weightDecay: z.number().nonnegative().default(1e-5).describe("decoupled weight decay"),
   warmUpFraction: z.number().min(0).lt(1).default(0.05).describe("share of the steps in which the rate rises"),
   maxGradientNorm: z.number().positive().default(1).describe("gradients are scaled down to this global norm"),
@@ -40,7 +40,7 @@ export const configurationSchema = z.strictObject({
     "alignment loss by registry name; null takes the preset's",
   ),
   captionNoise: z.number().min(0).max(1).default(0).describe("share of training captions shuffled, for stress tests"),
-  augment: z.boolean().default(true).describe("vary pose and intensity of training scans"),
+  augment: z.boolean().default(true).describe("vary pose and intensity of every second training scan"),
   embeddingWidth: positiveInteger.default(64).describe("width of the space that scans, slices and captions share"),
   psatWidth: positiveInteger.default(64).describe("width of PSAT"),
   psatQueries: positiveInteger.default(8).describe("learnable queries of PSAT"),
@@ -69,8 +69,8 @@ export interface ResolvedDefaults {
 
 /** Sizes that finish in minutes on two processor cores: with WebGPU, and with TensorFlow.js' cpu backend. */
 export const RESOLVED_DEFAULTS: Readonly<Record<"webgpu" | "cpu", ResolvedDefaults>> = {
-  webgpu: { features: [8, 16, 32, 64], patch: [32, 32, 32], steps: 300 },
-  cpu: { features: [4, 8, 16, 32], patch: [24, 24, 24], steps: 150 },
+  webgpu: { features: [8, 16, 32], patch: [24, 24, 24], steps: 300 },
+  cpu: { features: [4, 8, 16], patch: [16, 16, 16], steps: 200 },
 };
 
 /** A mistake in how the program was called: exit code 2. */

@@ -1,7 +1,7 @@
 import type { Encoder3D } from "@med3d/encoder3d";
 import { ReconstructionHead, UNetDecoder } from "@med3d/encoder3d";
 import { disposeParameters, joinParameters, type Parameters } from "@med3d/nn";
-import { type Aligner, type BufferedAligner, createAligner } from "@med3d/pot-align";
+import { type Aligner, type BufferedAligner, createAligner, PlanWeightedAligner } from "@med3d/pot-align";
 import { PlaneSliceTransformer } from "@med3d/slice-transformer";
 import * as tf from "@tensorflow/tfjs-core";
 import { Random } from "random";
@@ -59,7 +59,7 @@ export interface ModelOptions {
 export function createPretrainingModel(options: ModelOptions): PretrainingModel {
   const { configuration, encoder, embeddingWidth } = options;
   const { seed, preset } = configuration;
-  const { feedForward, memoryPosition } = PRESETS[preset];
+  const { feedForward, memoryPosition, initialDeviation } = PRESETS[preset];
   const random = (part: string): Random => new Random(`${seed}/${part}`);
   const psat = new PlaneSliceTransformer({
     memoryChannels: encoder.channels.at(-1)!,
@@ -69,6 +69,7 @@ export function createPretrainingModel(options: ModelOptions): PretrainingModel 
     heads: configuration.psatHeads,
     feedForward,
     memoryPosition,
+    initialDeviation,
     outputWidth: embeddingWidth,
     random: random("psat"),
   });
@@ -117,7 +118,12 @@ export function createPretrainingModel(options: ModelOptions): PretrainingModel 
     },
     answer: (input, questions) => tf.tidy(() => answer(encoder.encode(input).at(-1)!, questions)),
     reconstruct: (input) => tf.tidy(() => head.apply(decoder.decode(encoder.encode(input)))),
-    plan: (answers, targets) => tf.tidy(() => textAligner.align(answers, targets).plan),
+    plan: (answers, targets) =>
+      tf.tidy(() =>
+        textAligner instanceof PlanWeightedAligner // whose `align` would move its mass on
+          ? textAligner.plan(answers, targets)
+          : textAligner.align(answers, targets).plan
+      ),
     dispose: () => {
       disposeParameters(parameters);
       disposeParameters(buffers);

@@ -6,6 +6,8 @@ export interface Preset {
   readonly feedForward: number;
   /** Position code on PSAT's memory tokens. */
   readonly memoryPosition: "none" | "sine-cosine";
+  /** Standard deviation of PSAT's initial queries and plane and slice codes. */
+  readonly initialDeviation: number;
   /** Aligner, by the name that `createAligner` of `@med3d/pot-align` knows. */
   readonly aligner: string;
   /** Share of the input's blocks that are masked before encoding; 0 reconstructs the uncorrupted input. */
@@ -17,7 +19,19 @@ export interface Preset {
  * wrong captions do not mislead.
  */
 export const PRESETS: Readonly<Record<(typeof PRESET_NAMES)[number], Preset>> = {
-  released: { feedForward: 8, memoryPosition: "none", aligner: "released", maskRatio: 0 },
-  intended: { feedForward: 1024, memoryPosition: "sine-cosine", aligner: "intended", maskRatio: 0.5 },
-  robust: { feedForward: 1024, memoryPosition: "sine-cosine", aligner: "robust", maskRatio: 0.5 },
+  released: { feedForward: 8, memoryPosition: "none", initialDeviation: 1, aligner: "released", maskRatio: 0 },
+  intended: {
+    feedForward: 1024,
+    memoryPosition: "sine-cosine",
+    initialDeviation: 1,
+    aligner: "intended",
+    maskRatio: 0.5,
+  },
+  robust: {
+    feedForward: 1024,
+    memoryPosition: "sine-cosine",
+    initialDeviation: 0.1,
+    aligner: "robust",
+    maskRatio: 0.5,
+  },
 };

@@ -11,8 +11,8 @@ export interface ScanSource {
   readonly heldOut: boolean;
   /** Where it comes from, for messages. */
   readonly path: string;
-  /** Reads the scan in file order. */
-  readonly load: () => Promise<Volume>;
+  /** Reads the scan in file order; oddities that did not stop the reading go to `onFinding`. */
+  readonly load: (onFinding?: (finding: Finding) => void) => Promise<Volume>;
 }
 
 /** The scans of a run. */
@@ -67,7 +67,7 @@ async function listFolder(path: string, { heldOutFraction, modality, seed }: Sca
     subject: entry.subject,
     heldOut: held.has(entry.id),
     path: entry.imagePath,
-    load: () => readNifti(entry.imagePath, { modality: modality ?? entry.modality }),
+    load: (onFinding = () => {}) => readNifti(entry.imagePath, { modality: modality ?? entry.modality, onFinding }),
   }));
   if (scans.length - held.size < 2) {
     throw new UsageError(
