@@ -73,6 +73,24 @@ testOnBackends("plan-weighted: shuffled pairs hardly pull, in the released loss 
   assert.ok(Math.min(...clean.map((i) => belief[i]!)) > 0.5, `${belief}`);
 });
 
+testOnBackends(
+  "plan-weighted: at mass 1 the plan is the balanced one, with the loss of just below",
+  async ({ tolerance }) => {
+    const [embeddings, targets] = matchedPairs("whole mass", [1, 4]);
+    const whole = new PlanWeightedAligner({ mass: 1 });
+    const { loss, plan } = whole.align(embeddings, targets);
+    const values = await plan!.array();
+    for (const row of values) {
+      assert.ok(
+        Math.abs(BATCH * row.reduce((sum, value) => sum + value, 0) - 1) < 100 * tolerance,
+      );
+    }
+    const below = new PlanWeightedAligner({ mass: 0.9999 }).align(embeddings, targets);
+    assert.ok(Math.abs((await loss.data())[0]! - (await below.loss.data())[0]!) < 1e-2);
+    assert.equal(whole.buffers.size, 0);
+  },
+);
+
 testOnBackends("plan-weighted: an adaptive mass follows the share of mutual nearest pairs, within bounds", async () => {
   const aligner = new PlanWeightedAligner();
   const mass = aligner.buffers.get("mass")!;
@@ -108,7 +126,7 @@ testOnBackends(
         tf.mul(tf.gather(embeddings, rows), 3) as tf.Tensor2D,
         tf.mul(tf.gather(targets, rows), 0.5) as tf.Tensor2D,
       );
-      const adaptive = name === "robust" ? 1e-2 : 1e-4; // its mass has moved on
+      const adaptive = name === "plan-weighted-adaptive" ? 1e-2 : 1e-4; // its mass has moved on
       assert.ok(Math.abs((await loss.data())[0]! - (await permuted.loss.data())[0]!) < adaptive, name);
       if (!plan) continue;
       const [before, after] = [await plan.array(), await permuted.plan!.array()];

@@ -41,7 +41,11 @@ const RECIPES: Readonly<Record<AlignerName, AlignerRecipe>> = {
   },
   robust: {
     takes: ["metric", "epsilon", "gradient"],
-    make: (options) => new PlanWeightedAligner(shared(options, "none")),
+    make: (options) => new PlanWeightedAligner({ mass: 1, ...shared(options, "none") }),
+  },
+  "plan-weighted-adaptive": {
+    takes: ["metric", "epsilon", "gradient"],
+    make: (options) => new PlanWeightedAligner({ mass: "adaptive", ...shared(options, "none") }),
   },
   "plan-weighted": {
     takes: ["mass", "metric", "epsilon", "gradient"],
@@ -67,7 +71,15 @@ function shared(
 }
 
 /** Names that {@linkcode createAligner} knows. */
-export type AlignerName = "released" | "intended" | "robust" | "plan-weighted" | "balanced" | "m-pot" | "infonce";
+export type AlignerName =
+  | "released"
+  | "intended"
+  | "robust"
+  | "plan-weighted"
+  | "plan-weighted-adaptive"
+  | "balanced"
+  | "m-pot"
+  | "infonce";
 
 /** Lists the aligners by name. */
 export function listAligners(): readonly AlignerName[] {
@@ -78,7 +90,8 @@ export function listAligners(): readonly AlignerName[] {
  * Makes an aligner by name.
  *
  * `released`: partial inverse transport (s 0.95, ε 0.03) with a diagonal metric, as the authors' code computes. `intended`: the same
- * with a full metric. `robust`: plan-weighted inverse transport with adaptive mass. `plan-weighted`: the same with a fixed mass.
+ * with a full metric. `robust`: plan-weighted inverse transport that believes a pair as far as the balanced plan's own diagonal does.
+ * `plan-weighted`: by a partial plan of fixed mass (0.6). `plan-weighted-adaptive`: by one whose mass follows the batches.
  * `balanced`: balanced inverse transport. `m-pot`: mini-batch partial transport. `infonce`: InfoNCE at τ 0.07.
  *
  * @param name One of {@linkcode listAligners}.

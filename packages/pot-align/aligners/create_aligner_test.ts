@@ -17,7 +17,8 @@ Deno.test("createAligner: each name has the parameters and buffers that it says"
   assert.deepEqual(found, [
     ["released", "log_diagonal", ""],
     ["intended", "root", ""],
-    ["robust", "", "mass"],
+    ["robust", "", ""],
+    ["plan-weighted-adaptive", "", "mass"],
     ["plan-weighted", "", ""],
     ["balanced", "", ""],
     ["m-pot", "", ""],

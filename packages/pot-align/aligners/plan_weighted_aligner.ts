@@ -11,7 +11,7 @@ import { createMetric, type Metric } from "./metric.ts";
 export interface PlanWeightedOptions extends TransportAlignerOptions {
   /**
    * Mass that the partial plan moves: a number in (0, 1], or `adaptive`, which follows the share of pairs that are each other's
-   * nearest in the batch. Default `adaptive`.
+   * nearest in the batch. At 1 the partial plan is the balanced one, which then is solved once. Default `adaptive`.
    */
   readonly mass?: number | "adaptive";
 }
@@ -64,9 +64,10 @@ export class PlanWeightedAligner implements BufferedAligner {
     return tf.tidy(() => {
       if (typeof this.#mass !== "number") this.#moveMass(embeddings, targets, this.#mass);
       const costs = relativeCosts(embeddings, targets, this.#metric);
-      const plan = this.#partialPlan(costs);
+      const logBalanced = logTransportPlan(costs, this.#options);
+      const plan = this.#mass === 1 ? tf.exp(detached(logBalanced)) as tf.Tensor2D : this.#partialPlan(costs);
       const belief = tf.clipByValue(tf.mul(diagonalOf(plan), embeddings.shape[0]), 0, 1);
-      const own = diagonalOf(logTransportPlan(costs, this.#options));
+      const own = diagonalOf(logBalanced);
       const loss = tf.neg(tf.div(tf.sum(tf.mul(belief, own)), tf.add(tf.sum(belief), 1e-6))) as tf.Scalar;
       return { loss, plan };
     });
