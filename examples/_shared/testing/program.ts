@@ -33,7 +33,7 @@ export interface RunningProgram {
 /** Starts a program of `examples/` as a process of its own. */
 export function startProgram(path: string, args: readonly string[]): RunningProgram {
   const child = new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", fileURLToPath(new URL(`../../${path}`, import.meta.url)), ...args],
+    args: ["run", "-A", "--deny-net", fileURLToPath(new URL(`../../${path}`, import.meta.url)), ...args],
     env: { NO_COLOR: "1" },
     stdout: "piped",
     stderr: "piped",
