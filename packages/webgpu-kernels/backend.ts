@@ -10,6 +10,7 @@ import "./rank5/cumulative_kernels.ts";
 import "./rank5/rank5_kernels.ts";
 import "./rows/broadcast_kernels.ts";
 import "./rows/copy_kernels.ts";
+import "./rows/matmul_kernels.ts";
 import "./rows/reduce_kernels.ts";
 import { replaceFailedBackend, requestAdapter } from "./_webgpu_backend.ts";
 
