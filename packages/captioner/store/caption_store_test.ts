@@ -1,6 +1,7 @@
 import { strict as assert } from "node:assert";
-import { readFile, stat, writeFile } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { mkdtemp, readFile, rmdir, stat, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { Random } from "random";
 import { CAPTIONER_ID, entryOf, withStorePath } from "../testdata/entries.ts";
@@ -223,12 +224,13 @@ Deno.test("CaptionStore: SIGKILL at five random moments loses nothing that was a
     assert.ok(acknowledgedInAll > 0, "nothing was written before the kills");
   }));
 
-Deno.test("CaptionStore: a full disk is said, and what was acknowledged before stays", () =>
-  withStorePath(async (path) => {
+Deno.test("CaptionStore: a full disk is said, and what was acknowledged before stays", async () => {
+  const mountPoint = await mkdtemp(join(tmpdir(), "med3d-full-disk-"));
+  try {
     // A file system of 300 KiB of our own, in a mount namespace, which needs no rights where user namespaces are allowed.
     const script = `mount -t tmpfs -o size=300k tmpfs "$1" && exec "$2" run -A "$3" "$1/captions.db" full 1000000 10`;
     const { code, stdout, stderr } = await new Deno.Command("unshare", {
-      args: ["--user", "--map-root-user", "--mount", "sh", "-c", script, "sh", dirname(path), Deno.execPath(), WRITER],
+      args: ["--user", "--map-root-user", "--mount", "sh", "-c", script, "sh", mountPoint, Deno.execPath(), WRITER],
     }).output().catch((error) => ({ code: 1, stdout: new Uint8Array(), stderr: new TextEncoder().encode(`${error}`) }));
     const complaint = new TextDecoder().decode(stderr);
     if (code !== 0 && /unshare|mount|not permitted|NotFound/i.test(complaint)) {
@@ -244,7 +246,10 @@ Deno.test("CaptionStore: a full disk is said, and what was acknowledged before s
     const acknowledged = output.match(/stored (\d+)\n(?!stored)/)![1]!;
     assert.ok(Number(acknowledged) > 0);
     assert.match(output, new RegExp(`found ${acknowledged}\\n`));
-  }));
+  } finally {
+    await rmdir(mountPoint);
+  }
+});
 
 Deno.test("CaptionStore: two processes make and fill one store at once", () =>
   withStorePath(async (path) => {
