@@ -3,6 +3,7 @@ import { countParameters } from "@med3d/nn";
 import type { StepRecord } from "@med3d/training";
 import type { Finding } from "@med3d/volume";
 import { join } from "node:path";
+import { formatFinding } from "../finding.ts";
 import { type Progress, startProgress } from "../progress.ts";
 import { figuresTable, formatTable, retrievalTable } from "../report/table.ts";
 import { buildCorpus, type BuiltCorpus } from "./build_corpus.ts";
@@ -127,9 +128,7 @@ async function captionAndEmbed({ configuration, scans }: PreparedRun, signal?: A
 }
 
 function printFindings(findings: readonly Finding[], out: string): void {
-  for (const { severity, code, path, message, fix } of findings.slice(0, PRINTED_FINDINGS)) {
-    console.warn(`${severity} [${code}] ${path}: ${message} ${fix}`);
-  }
+  for (const finding of findings.slice(0, PRINTED_FINDINGS)) console.warn(formatFinding(finding));
   const more = findings.length - PRINTED_FINDINGS;
   if (more > 0) console.warn(`… and ${more} more findings in ${join(out, RUN_FILES.findings)}`);
 }

@@ -3,6 +3,7 @@ import { extractSlice, type Finding, PLANES, renderSlicePng, type Volume } from 
 import * as tf from "@tensorflow/tfjs-core";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { formatFinding } from "../finding.ts";
 import { formatDuration } from "../progress.ts";
 import type { Series } from "../report/charts.ts";
 import { renderReport, type ReportContent } from "../report/report.ts";
@@ -56,7 +57,7 @@ export async function writeReport(finished: FinishedRun): Promise<void> {
     notices: [
       ...(backend.notice ? [backend.notice] : []),
       ...notices,
-      ...findings.map(({ severity, code, path, message, fix }) => `${severity} [${code}] ${path}: ${message} ${fix}`),
+      ...findings.map(formatFinding),
     ],
     losses: Object.keys(records[0]?.terms ?? {}).map((term) => series(term, records, ({ terms }) => terms[term]!)),
     others: [

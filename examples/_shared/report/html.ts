@@ -43,6 +43,7 @@ export function page(title: string, body: Html): string {
     body { font: 15px/1.5 system-ui, sans-serif; max-width: 1000px; margin: 2rem auto; padding: 0 1rem; color: #1b1f24; background: #fff; }
     h1 { font-size: 1.6rem; } h2 { margin-top: 2.5rem; border-bottom: 1px solid #d0d7de; }
     table { border-collapse: collapse; } th, td { padding: .3rem .8rem; border-bottom: 1px solid #d0d7de; text-align: left; }
+    table + table, .facts { margin-top: 1rem; } .facts td { text-align: left !important; }
     td.number { text-align: right; font-variant-numeric: tabular-nums; }
     figure { margin: 0 0 1rem; } figcaption { font-size: .85rem; color: #57606a; }
     .grid { display: grid; grid-template-columns: repeat(auto-fill, minmax(280px, 1fr)); gap: 1.2rem; }

@@ -38,7 +38,7 @@ export function renderReport(content: ReportContent): string {
   return page(
     title,
     html`<h1>${title}</h1>
-${table(content.facts)}
+<div class="facts">${table(content.facts)}</div>
 ${
       notices.length > 0
         ? html`
