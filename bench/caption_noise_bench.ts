@@ -2,7 +2,9 @@
  * How alignment losses bear wrong captions: pretrains on phantoms with 0, 30 and 60 % of the training captions shuffled and prints what the
  * network retrieves among held-out scans, whose captions are right, as mean ± standard deviation over seeds.
  *
- *     XDG_RUNTIME_DIR=/tmp deno run -A bench/caption_noise_bench.ts [seeds] [steps]
+ *     XDG_RUNTIME_DIR=/tmp deno run -A bench/caption_noise_bench.ts [seeds] [steps] [noise]
+ *
+ * `seeds` and `noise` are lists: `0,1,2` and `0,0.3,0.6` unless given, so that parts can be computed apart. Every run prints a line of its own.
  *
  * A seed decides phantoms, initial values, batches and which captions are wrong; the losses of one seed meet the same ones. The setting is
  * smaller than `deno task pretrain`'s, so that all runs take minutes on two processor cores.
@@ -19,7 +21,6 @@ import { trainModel } from "../examples/_shared/pretraining/train_model.ts";
 import { formatTable } from "../examples/_shared/report/table.ts";
 
 const LOSSES = ["infonce", "balanced", "released", "plan-weighted", "plan-weighted-adaptive", "robust"] as const;
-const NOISE = [0, 0.3, 0.6] as const;
 
 /** Retrieval of one run, in percent. */
 interface Figures {
@@ -66,15 +67,19 @@ function summary(values: readonly number[]): string {
   return `${mean.toFixed(1)} ± ${Math.sqrt(variance).toFixed(1)}`;
 }
 
-const seeds = Number(Deno.args[0] ?? 3);
+const numbers = (list: string): number[] => list.split(",").map(Number);
+const SEEDS = numbers(Deno.args[0] ?? "0,1,2");
 const steps = Number(Deno.args[1] ?? 200);
+const NOISE = numbers(Deno.args[2] ?? "0,0.3,0.6");
 const { device } = await selectBackend();
 console.log(
-  `${seeds} seeds, ${steps} steps, 4 scans of 16³ voxels per step, 6 questions each; 36 phantoms to train on, 12 held out with ` +
+  `Seeds ${
+    SEEDS.join(", ")
+  }; ${steps} steps, 4 scans of 16³ voxels per step, 6 questions each; 36 phantoms to train on, 12 held out with ` +
     `24 slices each; ${device}, Deno ${Deno.version.deno}, ${new Date().toISOString()}\n`,
 );
 const found = new Map<string, Figures[]>();
-for (let seed = 0; seed < seeds; seed++) {
+for (const seed of SEEDS) {
   const corpus = await makeCorpus(seed, steps);
   for (const captionNoise of NOISE) {
     const training = shuffleCaptions(corpus.training, { captionNoise, seed });
