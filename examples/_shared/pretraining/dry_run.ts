@@ -16,8 +16,8 @@ import { trainModel } from "./train_model.ts";
 /** Scans that are read and steps that are timed. The first step compiles kernels and is left out of the estimate. */
 const SAMPLE = { training: 6, heldOut: 2, steps: 4 } as const;
 
-/** Bytes per stored caption, provenance and indices included; measured on the stores of finished runs. */
-const BYTES_PER_CAPTION = 1000;
+/** Bytes per stored caption, provenance and indices included: 1344 on phantoms, 1520 on hippocampus, rounded up. */
+const BYTES_PER_CAPTION = 1600;
 
 /** What a run will take. */
 export interface RunEstimate {

@@ -103,7 +103,7 @@ tf.registerKernel({
     }
     const norm = runShader(
       {
-        key: `globalNorm/root/${partials}`,
+        key: `globalNorm/final/${partials}`,
         inputs: ["partial"],
         outputShape: [],
         workgroupSize: [FINAL_THREADS, 1, 1],
