@@ -16,7 +16,7 @@ export interface Preset {
 
 /**
  * The presets: `released` as the authors' code runs, `intended` as their paper reads, `robust` with alignment that
- * wrong captions do not mislead.
+ * weighs a pair as far as the balanced plan believes it.
  */
 export const PRESETS: Readonly<Record<(typeof PRESET_NAMES)[number], Preset>> = {
   released: { feedForward: 8, memoryPosition: "none", initialDeviation: 1, aligner: "released", maskRatio: 0 },
