@@ -6,6 +6,7 @@ import "./conv3d/conv3d_kernels.ts";
 import "./gradients/missing_gradients.ts";
 import "./gradients/pool_gradients.ts";
 import { isSoftware } from "./guard/_guarded_backend.ts";
+import "./memory/early_release.ts";
 import "./rank5/cumulative_kernels.ts";
 import "./rank5/rank5_kernels.ts";
 import "./rows/broadcast_kernels.ts";

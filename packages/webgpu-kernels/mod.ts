@@ -28,6 +28,7 @@ export * from "./attention/fused_attention.ts";
 export * from "./backend.ts";
 export * from "./guard/gpu_error.ts";
 export * from "./guard/device_guard.ts";
+export * from "./memory/recompute.ts";
 export * from "./norm/fused_group_norm.ts";
 export * from "./norm/fused_instance_norm.ts";
 export * from "./norm/fused_layer_norm.ts";
