@@ -31,6 +31,25 @@ interface WebGpuBackendLike {
     uniforms?: undefined,
     output?: tf.TensorInfo,
   ): tf.TensorInfo;
+  readonly tensorMap: { get(dataId: object): { readonly dtype: tf.DataType } };
+  disposeData(dataId: object): boolean;
+}
+
+/** Integers that `tf.cast` calls floats, as it does without touching them; shaders here read what is there. */
+function isCastAlone({ dataId, dtype }: tf.TensorInfo, { tensorMap }: WebGpuBackendLike): boolean {
+  return dtype === "float32" && tensorMap.get(dataId).dtype !== "float32";
+}
+
+/** Makes such integers floats. */
+function convert(x: tf.TensorInfo): tf.TensorInfo {
+  return runShader({
+    key: "convert",
+    inputs: ["x"],
+    outputShape: x.shape,
+    workgroupSize: [64, 1, 1],
+    workgroups: [Math.ceil(tf.util.sizeFromShape(x.shape) / 64), 1, 1],
+    code: "fn main(index : i32) { if (index < i32(arrayLength(&result))) { result[index] = f32(x[index]); } }",
+  }, [{ ...x, dtype: "int32" }]);
 }
 
 /**
@@ -47,6 +66,14 @@ export function runShader(
   output?: tf.TensorInfo,
 ): tf.TensorInfo {
   const backend = tf.backend() as unknown as WebGpuBackendLike;
+  const converted = new Map(
+    inputs.filter((input) => isCastAlone(input, backend)).map((input) => [input, convert(input)]),
+  );
+  if (converted.size > 0) {
+    const result = runShader(program, inputs.map((input) => converted.get(input) ?? input), output);
+    for (const { dataId } of converted.values()) backend.disposeData(dataId);
+    return result;
+  }
   const [x, y, z] = program.workgroups;
   // TensorFlow.js writes shader and bind group from these fields. Its uniforms go unused by most shaders, yet an automatic
   // layout drops a binding that no code reads: one read of `uniforms` keeps it.
