@@ -1,5 +1,7 @@
 import type * as tf from "@tensorflow/tfjs-core";
 import { WebGPUBackend } from "@tensorflow/tfjs-backend-webgpu";
+import { type BufferDevice, BufferPool } from "../memory/_buffer_pool.ts";
+import { IdleTimer } from "../memory/_idle_timer.ts";
 import { type DeviceGuard, type GuardedDevice, installDeviceGuard } from "./device_guard.ts";
 import { nextTask } from "./_next_task.ts";
 import { GpuError } from "./gpu_error.ts";
@@ -40,8 +42,16 @@ export interface InPlaceProgram {
   readonly workgroups: readonly [number, number, number];
 }
 
+/** A tensor that is about to get its buffer. */
+interface Placing {
+  readonly shape: readonly number[];
+  readonly dtype: string;
+}
+
 /** Parts of TensorFlow.js' backend that its types keep private. */
 interface Internals {
+  bufferManager: unknown;
+  readonly commandEncoder: object | null;
   recordAndSubmit(program: object, output: tf.TensorInfo, inputs: readonly tf.TensorInfo[]): void;
   endComputePassEncoder(): void;
   convertAndCacheOnCPU(dataId: object, values: tf.backend_util.BackendValues): tf.backend_util.BackendValues;
@@ -56,6 +66,10 @@ export class GuardedWebGPUBackend extends WebGPUBackend {
   readonly guard: DeviceGuard;
   /** Whether the device is a processor's (llvmpipe, SwiftShader) rather than a GPU. */
   readonly isFallbackAdapter: boolean;
+  /** The device's buffers. */
+  readonly pool: BufferPool;
+  readonly #idle = new IdleTimer(30_000, () => void this.trim());
+  #placing: Placing | undefined;
   readonly #limits: Limits;
   readonly #sent = new Set<string>();
   readonly #pipelines = new Map<string, unknown>();
@@ -69,6 +83,11 @@ export class GuardedWebGPUBackend extends WebGPUBackend {
     this.#limits = device.limits as unknown as Limits;
     // TensorFlow.js keeps values that were read, and never looks at the buffer again: wrong once a buffer is written in place.
     const internals = this as unknown as Internals;
+    this.pool = new BufferPool(device as unknown as BufferDevice, {
+      flush: () => this.#flush(),
+      refuse: (size, limit) => this.#refuse(size, limit),
+    });
+    internals.bufferManager = this.pool;
     const cache = internals.convertAndCacheOnCPU.bind(this);
     internals.convertAndCacheOnCPU = (dataId, values) =>
       this.#writtenInPlace.has(dataId) ? values : cache(dataId, values);
@@ -144,10 +163,7 @@ export class GuardedWebGPUBackend extends WebGPUBackend {
     const gone = super.disposeData(dataId, force);
     if (bytes > 0 && this.tensorMap.has(dataId)) { // its commands have not gone out yet
       this.#waitingBytes += bytes;
-      if (this.#waitingBytes > MOST_WAITING_BYTES) {
-        (this as unknown as Internals).endComputePassEncoder();
-        this.submitQueue();
-      }
+      if (this.#waitingBytes > MOST_WAITING_BYTES) this.#flush();
     }
     return gone;
   }
@@ -155,13 +171,50 @@ export class GuardedWebGPUBackend extends WebGPUBackend {
   override submitQueue(): void {
     this.#waitingBytes = 0;
     super.submitQueue();
+    this.#idle.note();
+  }
+
+  /** Sets how much may be allocated, and how long pooled buffers are kept while nothing is sent. */
+  setMemoryPolicy(limitBytes: number, trimAfterIdleMs: number): void {
+    this.pool.limitBytes = limitBytes;
+    this.#idle.stop();
+    this.#idle.delayMs = trimAfterIdleMs;
+    this.#idle.note();
+  }
+
+  /** Sends what waits and destroys the buffers that are kept for reuse; returns their bytes. */
+  trim(): number {
+    if (this.guard.failure) return 0;
+    this.#flush();
+    return this.pool.trim();
+  }
+
+  /** Sends the commands that wait. */
+  #flush(): void {
+    const internals = this as unknown as Internals;
+    if (!internals.commandEncoder) return;
+    internals.endComputePassEncoder();
+    this.submitQueue();
+  }
+
+  #refuse(size: number, limit: number): never {
+    const what = this.#placing ? `[${this.#placing.shape}] ${this.#placing.dtype}, ` : "";
+    throw new GpuError(
+      "limit",
+      `Cannot place a tensor on the device: memory is used up: got ${what}${mebibytes(size)} more than the ` +
+        `${mebibytes(this.pool.numBytesUsed)} in use, expected at most ${mebibytes(limit)} in all. ` +
+        `Use a smaller batch or patch, recompute stages, or raise the limit of setMemoryPolicy.`,
+    );
   }
 
   override uploadToGPU(dataId: object): void {
     this.guard.throwIfFailed();
     const { resource, shape, dtype } = this.tensorMap.get(dataId);
-    if (resource === undefined || resource === null) this.#checkBinding(shape, dtype);
+    if (resource !== undefined && resource !== null) return;
+    this.#checkBinding(shape, dtype);
+    this.#placing = { shape, dtype };
     super.uploadToGPU(dataId);
+    this.#placing = undefined;
   }
 
   override async read(dataId: object): Promise<tf.backend_util.BackendValues> {
@@ -180,6 +233,7 @@ export class GuardedWebGPUBackend extends WebGPUBackend {
 
   override dispose(): void {
     this.guard.release();
+    this.#idle.stop();
     super.dispose();
     this.device.destroy();
   }
