@@ -22,6 +22,19 @@ export function wrapKernel(
   });
 }
 
+/** Calls the WebGPU kernel that is in force under a name, outside the tape. */
+export function callKernel(
+  kernelName: string,
+  inputs: Readonly<Record<string, tf.TensorInfo>> | readonly tf.TensorInfo[],
+  { backend, attrs = {} }: { readonly backend: unknown; readonly attrs?: Readonly<Record<string, unknown>> },
+): tf.TensorInfo {
+  return tf.getKernel(kernelName, "webgpu")!.kernelFunc({
+    inputs: inputs as unknown as tf.NamedTensorInfoMap,
+    backend: backend as object,
+    attrs: attrs as unknown as tf.NamedAttrMap,
+  }) as tf.TensorInfo;
+}
+
 /** The same data seen in another shape; holds no reference of its own. */
 export function viewAs({ dataId, dtype }: tf.TensorInfo, shape: readonly number[]): tf.TensorInfo {
   return { dataId, dtype, shape: [...shape] };

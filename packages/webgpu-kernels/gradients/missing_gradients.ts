@@ -8,12 +8,9 @@
  */
 import * as tf from "@tensorflow/tfjs-core";
 import "@tensorflow/tfjs-layers"; // registers tfjs' own gradients first
-
-/** Puts a gradient in the place of what is registered. */
-function replaceGradient(config: tf.GradConfig): void {
-  if (tf.getGradient(config.kernelName)) tf.unregisterGradient(config.kernelName);
-  tf.registerGradient(config);
-}
+import "./mirror_pad_gradient.ts";
+import { replaceGradient } from "./_replace_gradient.ts";
+import "./selection_gradients.ts";
 
 /** Adds up along the axes that were broadcast. */
 function sumTo(gradient: tf.Tensor, shape: readonly number[]): tf.Tensor {

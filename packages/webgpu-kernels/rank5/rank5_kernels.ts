@@ -9,7 +9,9 @@
  */
 import * as tf from "@tensorflow/tfjs-core";
 import { type KernelArguments, runInSteps, SOUND_RANK, viewAs, wrapKernel } from "../_kernel_wrapping.ts";
+import "./integer_reductions.ts";
 import { aroundAxis, mergeAxes } from "./_merge_axes.ts";
+import "./transpose_kernel.ts";
 
 type Padding = readonly [before: number, after: number];
 

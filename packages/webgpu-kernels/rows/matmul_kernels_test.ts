@@ -71,3 +71,55 @@ testOnBackends(
     await checkPlaces([numbers([2, 3, 40_000], 5), numbers([2, 40_000, 2], 7)], [false, false], [[0, 2, 1], [1, 0, 0]]);
   },
 );
+
+testOnBackends("matMul: more than 2,097,120 rows or columns, transposed or not", async () => {
+  const long = 2_100_000;
+  const places: [number, number, number][] = [[0, 0, 1], [0, 2_097_119, 0], [0, 2_097_120, 1], [0, long - 1, 1]];
+  await checkPlaces([numbers([long, 3], 5), numbers([3, 2], 7)], [false, false], places);
+  await checkPlaces([numbers([3, long], 5), numbers([2, 3], 7)], [true, true], places);
+  const turned = places.map(([batch, row, column]) => [batch, column, row] as const);
+  await checkPlaces([numbers([2, 3], 5), numbers([3, long], 7)], [false, false], turned);
+});
+
+testOnBackends("fused.matMul: in portions too bias and activation follow", async () => {
+  const [a, b] = [numbers([4, 70_000], 5) as tf.Tensor2D, numbers([70_000, 3], 7) as tf.Tensor2D];
+  const bias = tf.tensor1d([-1e6, 5, 1e6]);
+  const product = await tf.matMul(a, b).data();
+  const bent = {
+    linear: (v: number) => v,
+    relu: (v: number) => Math.max(0, v),
+    leakyrelu: (v: number) => v < 0 ? v * 0.25 : v,
+    prelu: (v: number) => v < 0 ? v * 0.5 : v,
+  };
+  for (const [activation, bend] of Object.entries(bent)) {
+    const actual = tf.fused.matMul({
+      a,
+      b,
+      bias,
+      activation: activation as "linear",
+      leakyreluAlpha: 0.25,
+      ...(activation === "prelu" ? { preluActivationWeights: tf.scalar(0.5) } : {}),
+    });
+    const values = await actual.data();
+    product.forEach((value: number, i: number) => assert.equal(values[i], bend(value + [-1e6, 5, 1e6][i % 3]!)));
+  }
+});
+
+testOnBackends("transpose: matrices of more than 1,048,560 rows or columns, and truth values", async () => {
+  for (const shape of [[1_100_000, 2], [3, 1_048_561]] as [number, number][]) {
+    const x = numbers(shape, 97);
+    const [values, turned] = [await x.data(), await tf.transpose(x).data()];
+    for (const row of [0, 1, shape[0] - 1]) {
+      for (const column of [0, 1, shape[1] - 1]) {
+        assert.equal(turned[column * shape[0] + row], values[row * shape[1] + column]);
+      }
+    }
+  }
+  const truths = tf.transpose(tf.greater(numbers([2, 3, 4], 5), 0), [2, 0, 1]);
+  assert.equal(truths.dtype, "bool");
+  const values = await numbers([2, 3, 4], 5).data();
+  (await truths.data()).forEach((truth: number, i: number) => {
+    const [c, a, b] = [Math.floor(i / 6), Math.floor(i / 3) % 2, i % 3];
+    assert.equal(truth, values[(a * 3 + b) * 4 + c]! > 0 ? 1 : 0);
+  });
+});
