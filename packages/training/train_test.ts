@@ -176,6 +176,14 @@ testOnBackends(
           /the device reported an error/,
         ],
         ["lost", (device) => device.destroy(), /the device was lost/],
+        [
+          "out of memory", // told as the device would: to exhaust llvmpipe is to exhaust the machine
+          (device) => {
+            const error = new GPUOutOfMemoryError("not enough memory left");
+            device.dispatchEvent(new GPUUncapturedErrorEvent("uncapturederror", { error }));
+          },
+          /the device reported an error: not enough memory left.*with smaller batches or patches if memory ran out/,
+        ],
       ];
       for (const [name, breakDevice, cause] of faults) {
         const store = new CheckpointStore(join(folder, name));

@@ -177,6 +177,10 @@ export class GuardedWebGPUBackend extends WebGPUBackend {
   /** Sets how much may be allocated, and how long pooled buffers are kept while nothing is sent. */
   setMemoryPolicy(limitBytes: number, trimAfterIdleMs: number): void {
     this.pool.limitBytes = limitBytes;
+    if (this.pool.numBytesAllocated > limitBytes) {
+      this.#flush();
+      this.pool.trim(this.pool.numBytesAllocated - limitBytes);
+    }
     this.#idle.stop();
     this.#idle.delayMs = trimAfterIdleMs;
     this.#idle.note();
