@@ -35,6 +35,11 @@ export function callKernel(
   }) as tf.TensorInfo;
 }
 
+/** Frees tensors that no tape knows. */
+export function disposeTensors(backend: unknown, ...tensors: readonly tf.TensorInfo[]): void {
+  for (const { dataId } of tensors) (backend as { disposeData(dataId: object): boolean }).disposeData(dataId);
+}
+
 /** The same data seen in another shape; holds no reference of its own. */
 export function viewAs({ dataId, dtype }: tf.TensorInfo, shape: readonly number[]): tf.TensorInfo {
   return { dataId, dtype, shape: [...shape] };

@@ -167,11 +167,17 @@ function scoreGradient(
     let ds${r} = p${r} * ((${dotOf(g, v, shader)}) * kept${r} - ${delta});`;
 }
 
-/** Gradient with respect to the queries. */
-export function queryGradientShader(shader: AttentionShader): ShaderProgram {
+/** Rows that a gradient's loop walks; what they give is added up over all ranges. */
+export interface RowRange {
+  readonly first: number;
+  readonly end: number;
+}
+
+/** The part of the gradient with respect to the queries that comes from a range of keys. */
+export function queryGradientShader(shader: AttentionShader, { first, end }: RowRange): ShaderProgram {
   const { queries, keys, groups, width, elements, type, scale } = shader;
   const rows = rowsFor(shader, 3);
-  return attentionProgram("queryGradient", shader, {
+  return attentionProgram(`queryGradient/${first}-${end}`, shader, {
     inputs: [QUERY, KEY, VALUE, GRADIENT, STATS],
     rowsOut: true,
     outputShape: [groups, queries, width],
@@ -188,7 +194,7 @@ ${loadRow(`g${r}`, "gradient", `at${r}`, shader)}
   let delta${r} = stats[${groups * queries} + at${r}];
 ${repeat(elements, (e) => `var a${r}_${e} = ${type}();`)}`)
     }
-  for (var j = 0; j < ${keys}; j++) {
+  for (var j = ${first}; j < ${end}; j++) {
 ${loadRow("k", "key", "keyStart + j", shader)}
 ${loadRow("v", "value", "keyStart + j", shader)}
 ${
@@ -209,11 +215,11 @@ ${
   });
 }
 
-/** Gradients with respect to keys and values, `[2, groups, keys, width]`. */
-export function keyValueGradientShader(shader: AttentionShader): ShaderProgram {
+/** The part of the gradients with respect to keys and values, `[2, groups, keys, width]`, that comes from a range of queries. */
+export function keyValueGradientShader(shader: AttentionShader, { first, end }: RowRange): ShaderProgram {
   const { queries, keys, groups, width, elements, type, scale } = shader;
   const rows = rowsFor(shader, 4);
-  return attentionProgram("keyValueGradient", shader, {
+  return attentionProgram(`keyValueGradient/${first}-${end}`, shader, {
     inputs: [QUERY, KEY, VALUE, GRADIENT, STATS],
     rowsOut: true,
     outputShape: [2, groups, keys, width],
@@ -228,7 +234,7 @@ ${loadRow(`k${r}`, "key", `at${r}`, shader)}
 ${loadRow(`v${r}`, "value", `at${r}`, shader)}
 ${repeat(elements, (e) => `var dk${r}_${e} = ${type}(); var dv${r}_${e} = ${type}();`)}`)
     }
-  for (var i = 0; i < ${queries}; i++) {
+  for (var i = ${first}; i < ${end}; i++) {
 ${loadRow("q", "query", "queryStart + i", shader)}
 ${loadRow("g", "gradient", "queryStart + i", shader)}
     let lse = stats[queryStart + i];
@@ -252,10 +258,13 @@ ${
   });
 }
 
-/** Gradient with respect to the bias, `[biasGroups, queries, keys]`: the scores' own, added up over the groups that share the bias. */
-export function biasGradientShader(shader: AttentionShader): ShaderProgram {
+/**
+ * The part of the gradient with respect to the bias, `[biasGroups, queries, keys]`, that comes from a range of its repeats: the scores' own, added up over
+ * the groups that share the bias.
+ */
+export function biasGradientShader(shader: AttentionShader, { first, end }: RowRange): ShaderProgram {
   const { queries, keys, groups, biasGroups } = shader;
-  return attentionProgram("biasGradient", shader, {
+  return attentionProgram(`biasGradient/${first}-${end}`, shader, {
     inputs: [QUERY, KEY, VALUE, GRADIENT, STATS],
     rowsOut: false,
     outputShape: [biasGroups, queries, keys],
@@ -265,8 +274,9 @@ export function biasGradientShader(shader: AttentionShader): ShaderProgram {
   let i = within / ${keys};
   let j = within % ${keys};
   var sum = 0.0;
-  let first = group;
-  for (var group = first; group < ${groups}; group += ${biasGroups}) {
+  let own = group;
+  for (var repeat = ${first}; repeat < ${end}; repeat++) {
+    let group = repeat * ${biasGroups} + own;
     ${drawn(shader)}
     let at = group * ${queries} + i;
 ${loadRow("q", "query", "at", shader)}

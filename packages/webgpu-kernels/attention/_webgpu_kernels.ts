@@ -1,5 +1,6 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { GuardedWebGPUBackend } from "../guard/_guarded_backend.ts";
+import { callKernel } from "../_kernel_wrapping.ts";
 import { runShader, type ShaderProgram } from "../program.ts";
 import {
   ATTENTION,
@@ -15,6 +16,7 @@ import {
   forwardShader,
   keyValueGradientShader,
   queryGradientShader,
+  type RowRange,
   statsShader,
 } from "./_shaders.ts";
 
@@ -61,19 +63,30 @@ function register(
 
 for (const name of [ATTENTION, BIASED_ATTENTION]) register(name, (run, shader) => run(forwardShader(shader)));
 
+/** Turns that a gradient's loop may take; llvmpipe silently ends them at 65,535. */
+const MOST_TURNS = 30_000;
+
+/** Adds up what the ranges of `total` rows give. */
+function addRanges(total: number, store: Store, run: (range: RowRange) => tf.TensorInfo): tf.TensorInfo {
+  const ranges = Array.from({ length: Math.ceil(total / MOST_TURNS) }, (_, i) => ({
+    first: i * MOST_TURNS,
+    end: Math.min(total, (i + 1) * MOST_TURNS),
+  }));
+  const parts = ranges.map(run);
+  if (parts.length === 1) return parts[0]!;
+  const sum = callKernel("AddN", parts, { backend: store });
+  for (const { dataId } of parts) store.disposeData(dataId);
+  return sum;
+}
+
 register(ATTENTION_GRADIENT, (run, shader, store) => {
   const stats = run(statsShader(shader));
-  const query = run(queryGradientShader(shader), { stats });
-  const both = run(keyValueGradientShader(shader), { stats });
+  const query = addRanges(shader.keys, store, (keys) => run(queryGradientShader(shader, keys), { stats }));
+  const both = addRanges(shader.queries, store, (queries) => run(keyValueGradientShader(shader, queries), { stats }));
   const shape = both.shape.slice(1);
-  const slice = tf.getKernel("Slice", "webgpu")!.kernelFunc;
   const [key, value] = [0, 1].map((which) => {
-    const part = slice({
-      inputs: { x: both },
-      backend: store,
-      attrs: { begin: [which, 0, 0, 0], size: [1, ...shape] },
-    }) as tf.TensorInfo;
-    return { ...part, shape };
+    const attrs = { begin: [which, 0, 0, 0], size: [1, ...shape] };
+    return { ...callKernel("Slice", { x: both }, { backend: store, attrs }), shape };
   });
   for (const { dataId } of [stats, both]) store.disposeData(dataId);
   return [query, key!, value!];
@@ -81,7 +94,8 @@ register(ATTENTION_GRADIENT, (run, shader, store) => {
 
 register(ATTENTION_BIAS_GRADIENT, (run, shader, store) => {
   const stats = run(statsShader(shader));
-  const gradient = run(biasGradientShader(shader), { stats });
+  const repeats = shader.groups / shader.biasGroups;
+  const gradient = addRanges(repeats, store, (range) => run(biasGradientShader(shader, range), { stats }));
   store.disposeData(stats.dataId);
   return gradient;
 });

@@ -11,8 +11,8 @@ import "./_webgpu_kernels.ts";
 
 /** Widest rows; wider ones would leave the registers of a device. */
 export const MOST_ATTENTION_WIDTH = 128;
-/** Most queries or keys; llvmpipe silently ends an invocation's loops after 65,535 turns. */
-const MOST_ROWS = 60_000;
+/** Most keys, of which a turn takes two or more; llvmpipe silently ends an invocation's loops after 65,535 turns. */
+const MOST_KEYS = 120_000;
 
 /** Options of {@linkcode fusedAttention}. */
 export interface FusedAttentionOptions {
@@ -38,7 +38,7 @@ export interface FusedAttentionOptions {
  * @param key `[groups, keys, width]`.
  * @param value `[groups, keys, width]`.
  * @returns `[groups, queries, width]`; the caller disposes. Gradients flow to all three and to the bias, once: the gradient itself has none.
- * @throws RangeError when shapes do not fit, one is empty, a size is beyond its limit (60,000 queries or keys), or dropout is outside [0, 1).
+ * @throws RangeError when shapes do not fit, one is empty, a size is beyond its limit (120,000 keys), or dropout is outside [0, 1).
  * @throws TypeError with dropout and no seed.
  */
 export function fusedAttention(
@@ -77,10 +77,10 @@ function check(
     if (shape.length !== 3 || size === 0) {
       refuse(`the ${name} has the wrong shape`, `[${shape}]`, "[groups, rows, width], none 0");
     }
-    if (shape[1] > MOST_ROWS) refuse(`the ${name} is too long`, shape[1], `at most ${MOST_ROWS} rows`);
   }
   const [groups, queries, width] = query.shape;
   const keys = key.shape[1];
+  if (keys > MOST_KEYS) refuse("the keys are too many", keys, `at most ${MOST_KEYS}`);
   if (width > MOST_ATTENTION_WIDTH) refuse("the rows are too wide", width, `at most ${MOST_ATTENTION_WIDTH}`);
   for (const [name, { shape }] of [["key", key], ["value", value]] as const) {
     const expected = [groups, keys, width];
@@ -91,9 +91,6 @@ function check(
     if (bias.rank !== 3 || rest.join() !== [queries, keys].join() || !(groups % biasGroups === 0)) {
       refuse("the bias has the wrong shape", `[${bias.shape}]`, `[a divisor of ${groups}, ${queries}, ${keys}]`);
     }
-  }
-  if (bias && groups / bias.shape[0] > MOST_ROWS) {
-    refuse("the bias has too few groups", bias.shape[0], `at least ${Math.ceil(groups / MOST_ROWS)}`);
   }
   if (!(dropout >= 0 && dropout < 1)) refuse("dropout is out of range", dropout, "a number in [0, 1)");
   if (!Number.isFinite(scale)) refuse("the scale is wrong", scale, "a finite number");

@@ -1,21 +1,11 @@
 import * as tf from "@tensorflow/tfjs-core";
+import { viewAs } from "../_kernel_wrapping.ts";
 import { runShader } from "../program.ts";
-import { axes3D, type PoolAttributes, type PoolAxis } from "./_pool_axes.ts";
+import { disposeOf, isLarge, poolAlong, type Pooling, poolingOf, stepsOf } from "./_large_windows.ts";
+import type { PoolAttributes, PoolAxis } from "./_pool_axes.ts";
 
 /** Name in TensorFlow.js' registry. */
 export const MAX_POOL_GRADIENT = "Med3dMaxPool3DGradient";
-
-type Axes = readonly [PoolAxis, PoolAxis, PoolAxis];
-
-interface Pooling {
-  readonly axes: Axes;
-  readonly batch: number;
-  readonly channels: number;
-}
-
-function poolingOf({ shape }: tf.TensorInfo, attributes: PoolAttributes): Pooling {
-  return { axes: axes3D(shape, attributes), batch: shape[0]!, channels: shape[4]! };
-}
 
 /** WGSL: takes an index of `[batch, d, h, w, channels]` apart. */
 function coordinates(sizes: readonly number[], channels: number): string {
@@ -104,13 +94,42 @@ tf.registerKernel({
   backendName: "webgpu",
   kernelFunc: ({ inputs, attrs, backend }) => {
     const { x, dy } = inputs as unknown as Record<"x" | "dy", tf.TensorInfo>;
-    const pooling = poolingOf(x, attrs as unknown as PoolAttributes);
-    const places = runShader(placesShader(pooling), [x]);
-    const dx = runShader(gatherShader(pooling, x.shape), [places, dy]);
-    (backend as unknown as { disposeData(dataId: object): boolean }).disposeData(places.dataId);
-    return dx;
+    const pooling = poolingOf(x.shape, attrs as unknown as PoolAttributes);
+    return isLarge(pooling) ? gradientByAxes(pooling, { x, dy, backend }) : gradientOf(pooling, { x, dy, backend });
   },
 });
+
+interface GradientInputs {
+  readonly x: tf.TensorInfo;
+  readonly dy: tf.TensorInfo;
+  readonly backend: unknown;
+}
+
+function gradientOf(pooling: Pooling, { x, dy, backend }: GradientInputs): tf.TensorInfo {
+  const places = runShader(placesShader(pooling), [x]);
+  const dx = runShader(gatherShader(pooling, x.shape), [places, dy]);
+  disposeOf(backend, places);
+  return dx;
+}
+
+/** The axis of one cell, of which there are as many windows. */
+const WHOLE: PoolAxis = { input: 1, output: 1, filter: 1, stride: 1, before: 0 };
+
+/** The same as three poolings along one axis each, of which the first maximum is that of the window. */
+function gradientByAxes(pooling: Pooling, { x, dy, backend }: GradientInputs): tf.TensorInfo {
+  const steps = stepsOf(pooling);
+  const inputs = [x];
+  for (const step of steps.slice(0, -1)) inputs.push(poolAlong("maximum", inputs.at(-1)!, step));
+  let gradient = dy;
+  for (const [i, { axis, outer, inner }] of [...steps.entries()].toReversed()) {
+    const along: Pooling = { axes: [axis, WHOLE, WHOLE], batch: outer, channels: inner };
+    const next = gradientOf(along, { x: inputs[i]!, dy: gradient, backend });
+    if (gradient !== dy) disposeOf(backend, gradient);
+    gradient = next;
+  }
+  for (const used of inputs.slice(1)) disposeOf(backend, used);
+  return viewAs(gradient, x.shape);
+}
 
 tf.registerKernel({
   kernelName: MAX_POOL_GRADIENT,
@@ -121,7 +140,7 @@ tf.registerKernel({
       makeTensorInfo(shape: readonly number[], dtype: "float32", values: Float32Array): tf.TensorInfo;
     };
     const { x, dy } = inputs as unknown as Record<"x" | "dy", tf.TensorInfo>;
-    const { axes, batch, channels } = poolingOf(x, attrs as unknown as PoolAttributes);
+    const { axes, batch, channels } = poolingOf(x.shape, attrs as unknown as PoolAttributes);
     const [values, gradients] = [cpu.data.get(x.dataId).values, cpu.data.get(dy.dataId).values];
     const dx = new Float32Array(values.length);
     const range = (i: number, { input, filter, stride, before }: PoolAxis): [number, number] => [

@@ -1,4 +1,5 @@
 import type { ShaderProgram } from "../program.ts";
+import { layoutOf } from "./_instance_norm_shaders.ts";
 
 /** Rows of a tensor `[..., width]`. */
 export interface Size {
@@ -10,6 +11,14 @@ export interface Size {
 const WANTED_PARTS = 64;
 /** Rows that one invocation may walk; llvmpipe silently ends loops after 65,535 turns. */
 const MOST_ROWS = 8192;
+
+/** Width up to which one invocation walks a row twice; llvmpipe silently ends loops after 65,535 turns. */
+const MOST_WIDTH = 16_384;
+
+/** Parts that the numbers of a row are dealt out to: one, or for long rows as many as instance norm deals a volume's cells out to. */
+export function rowPartsOf({ rows, width }: Size): number {
+  return width <= MOST_WIDTH ? 1 : layoutOf({ batch: rows, cells: width, channels: 1 }).parts;
+}
 
 /** How a row's numbers are read: as vectors of four where that divides. */
 interface Lanes {
@@ -92,27 +101,31 @@ export function normaliseShader(size: Size, shape: readonly number[]): ShaderPro
   });
 }
 
-/** Per row the mean of dy·scale, and of that times the normalised value, `[2, rows]`. */
+/** Per row the mean of dy·scale, and of that times the normalised value, `[2, rows]`; in long rows the parts of both, `[2, parts, rows]`. */
 export function rowSumsShader(size: Size): ShaderProgram {
   const { rows, width } = size;
   const { lanes, type, elements, sum } = lanesOf(size);
+  const parts = rowPartsOf(size);
+  const perPart = Math.ceil(elements / parts);
   return shader("rowSums", size, {
     inputs: ["x", "dy", "stats", "scale"],
     vectorInputs: [lanes, lanes, 1, lanes],
-    outputShape: [2, rows],
-    invocations: rows,
+    outputShape: [2, parts, rows],
+    invocations: parts * rows,
     code: `
-  let start = index * ${elements};
-  let mean = stats[index];
+  let row = index % ${rows};
+  let start = row * ${elements};
+  let first = index / ${rows} * ${perPart};
+  let mean = stats[row];
   var sums = ${type}();
   var moments = ${type}();
-  for (var i = 0; i < ${elements}; i++) {
+  for (var i = first; i < min(first + ${perPart}, ${elements}); i++) {
     let gradient = dy[start + i] * scale[i];
     sums += gradient;
     moments = fma(gradient, x[start + i] - mean, moments);
   }
   result[index] = ${sum("sums")} / ${width}.0;
-  result[${rows} + index] = ${sum("moments")} * stats[${rows} + index] / ${width}.0;`,
+  result[${parts * rows} + index] = ${sum("moments")} * stats[${rows} + row] / ${width}.0;`,
   });
 }
 

@@ -1,6 +1,6 @@
 import * as tf from "@tensorflow/tfjs-core";
 import type { FusedInstanceNormOptions } from "./fused_instance_norm.ts";
-import "./_group_norm_kernels.ts";
+import "./_channel_norm_kernels.ts";
 import { GROUP_NORM, GROUP_NORM_GRADIENT, type GroupNormAttributes } from "./_names.ts";
 
 /** Options of {@linkcode fusedGroupNorm}. */

@@ -1,5 +1,5 @@
 import * as tf from "@tensorflow/tfjs-core";
-import "./_instance_norm_kernels.ts";
+import "./_channel_norm_kernels.ts";
 import { INSTANCE_NORM, INSTANCE_NORM_GRADIENT, type InstanceNormAttributes } from "./_names.ts";
 
 /** Options of {@linkcode fusedInstanceNorm}. */

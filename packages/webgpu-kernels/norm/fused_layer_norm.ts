@@ -8,14 +8,11 @@ export interface FusedLayerNormOptions {
   readonly epsilon?: number;
 }
 
-/** Width up to which one invocation may walk a row twice; llvmpipe silently ends loops after 65,535 turns. */
-const MOST_WIDTH = 16_384;
-
 /**
  * Normalises every vector along the last axis to mean 0 and biased variance 1, then scales and shifts it; two dispatches on WebGPU, five for
- * the gradient. Runs on the webgpu and cpu backends.
+ * the gradient, and one more each where rows exceed 16,384 numbers. Runs on the webgpu and cpu backends.
  *
- * @param x `[..., width]` float32, rank 1 to 6, width 1 to 16,384; stays the caller's.
+ * @param x `[..., width]` float32, rank 1 to 6; stays the caller's.
  * @param scale `[width]` float32; stays the caller's.
  * @param offset `[width]` float32; stays the caller's.
  * @returns Same shape as `x`; the caller disposes. Gradients flow to all three, once: the gradient itself has none.
@@ -34,7 +31,6 @@ export function fusedLayerNorm<T extends tf.Tensor>(
   const width = x.shape.at(-1);
   if (x.rank < 1 || x.rank > 6) refuse("the input has the wrong rank", `[${x.shape}]`, "[..., width]");
   if (x.size === 0) refuse("the input is empty", `[${x.shape}]`, "at least one row");
-  if (width! > MOST_WIDTH) refuse("the rows are too long", width, `at most ${MOST_WIDTH}`);
   for (const [name, { shape }] of [["scale", scale], ["offset", offset]] as const) {
     if (shape.length !== 1 || shape[0] !== width) refuse(`${name} has the wrong shape`, `[${shape}]`, `[${width}]`);
   }

@@ -114,7 +114,7 @@ testOnBackends("fusedInstanceNorm: refuses what does not fit", () => {
   refuses(/leakySlope/, () => fusedInstanceNorm(tf.ones([1, 2, 4]), scale, offset, { leakySlope: 2 }));
 });
 
-for (const shape of [[3, 8], [2, 5, 7], [300, 48], [1, 2, 3, 2, 16], [6]]) {
+for (const shape of [[3, 8], [2, 5, 7], [300, 48], [1, 2, 3, 2, 16], [6], [2, 20_001], [3, 20_000]]) {
   testOnBackends(`fusedLayerNorm: value and gradients equal the composed ones, [${shape}]`, async ({ tolerance }) => {
     const width = shape.at(-1)!;
     const inputs = [
@@ -147,7 +147,6 @@ testOnBackends("fusedLayerNorm: leaves no tensors behind and refuses what does n
   const refuses = (message: RegExp, body: () => unknown): void => assert.throws(body, { name: "RangeError", message });
   refuses(/wrong rank/, () => fusedLayerNorm(tf.scalar(1), scale, offset));
   refuses(/empty/, () => fusedLayerNorm(tf.ones([0, 4]), scale, offset));
-  refuses(/too long: got 20000/, () => fusedLayerNorm(tf.ones([20_000]), scale, offset));
   refuses(/scale has the wrong shape: got \[3\]/, () => fusedLayerNorm(x, tf.ones([3]), offset));
   refuses(/offset has the wrong shape: got \[3\]/, () => fusedLayerNorm(x, scale, tf.ones([3])));
   refuses(/epsilon/, () => fusedLayerNorm(x, scale, offset, { epsilon: -1 }));

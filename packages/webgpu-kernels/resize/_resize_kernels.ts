@@ -1,4 +1,5 @@
 import * as tf from "@tensorflow/tfjs-core";
+import { callKernel } from "../_kernel_wrapping.ts";
 import { runShader } from "../program.ts";
 import { type AxisTable, axisTable } from "./_axis_tables.ts";
 
@@ -116,6 +117,7 @@ tf.registerKernel({
     const { size, alignCorners } = attrs as unknown as ResizeAttributes;
     const channels = input.shape[4]!;
     const tables = tablesOf(size, gridOf(input), alignCorners);
+    if (turnsOf(tables) > MOST_TURNS) return gradientByAxes(input, attrs as unknown as ResizeAttributes, backend);
     // Of each axis first the ranges of output cells, then the mixtures.
     const pairs = tables.map(({ first, last, lower, share }) => [
       ...first.map((cell, i): [number, number] => [cell, last[i]!]),
@@ -139,6 +141,26 @@ ${loop("d", 0, loop("h", 1, loop("w", 2, sum)))}
     });
   },
 });
+
+/** Turns that the loops of one invocation may take; llvmpipe silently ends them at 65,535. */
+const MOST_TURNS = 30_000;
+
+/** Most output cells that an input cell has a part in. */
+function turnsOf(tables: Tables): number {
+  return tables.reduce((turns, { first, last }) => turns * Math.max(...last.map((to, i) => to - first[i]! + 1)), 1);
+}
+
+/** The gradient axis by axis, each of which mixes by itself. */
+function gradientByAxes(dy: tf.TensorInfo, { size, alignCorners }: ResizeAttributes, backend: unknown): tf.TensorInfo {
+  let current = dy;
+  for (const axis of [0, 1, 2]) {
+    const attrs = { size: gridOf(current).with(axis, size[axis]!), alignCorners };
+    const next = callKernel(RESIZE_GRADIENT, { dy: current }, { backend, attrs });
+    if (current !== dy) (backend as Store).disposeData(current.dataId);
+    current = next;
+  }
+  return current;
+}
 
 /** Calls back for each output cell and each of the eight input cells it is mixed from. */
 function forEachPart(tables: Tables, body: (output: number, input: number, weight: number) => void): void {
