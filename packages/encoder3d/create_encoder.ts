@@ -24,7 +24,7 @@ export interface EncoderEntry {
   readonly optionNames: readonly string[];
 }
 
-const SHARED_OPTIONS = ["inChannels", "features", "strides", "kernelSizes", "convBias", "random"];
+const SHARED_OPTIONS = ["inChannels", "features", "strides", "kernelSizes", "convBias", "recompute", "random"];
 
 const ENCODERS: readonly EncoderEntry[] = [
   {

@@ -1,10 +1,11 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { ConvTranspose3d, joinParameters, type Parameters, type Triple, type TripleLike } from "@med3d/nn";
+import { recompute } from "@med3d/webgpu-kernels";
 import type { Random } from "random";
 import { joinList, StackedConvs } from "./_blocks.ts";
 import { addCosts, type Cost, type Costed, costOfTransposedConvolution, dividedBy, product } from "./_cost.ts";
 import type { Decoder3D, Encoder3D } from "./contract.ts";
-import { resolveCounts, resolveTriples } from "./unet_options.ts";
+import { resolveCounts, resolveStages, resolveTriples } from "./unet_options.ts";
 
 /** Options of {@linkcode UNetDecoder}. */
 export interface UNetDecoderOptions {
@@ -19,6 +20,12 @@ export interface UNetDecoderOptions {
   readonly fullResolutionChannels?: number;
   /** Whether convolutions have biases. Default true. */
   readonly convBias?: boolean;
+  /**
+   * Stages that keep nothing but their inputs for the gradients and are computed again on the way back: all (true), none (false), or a list
+   * of indices, deepest first; that to full resolution, where there is one, is the last. Less memory for more time, the same numbers.
+   * Default false.
+   */
+  readonly recompute?: boolean | readonly number[];
   /** Source of the initial values: He's normal distribution as nnU-Net, zero biases. */
   readonly random: Random;
 }
@@ -47,6 +54,7 @@ export class UNetDecoder implements Decoder3D, Costed {
   readonly #strides: readonly Triple[];
   readonly #stages: readonly DecoderStage[];
   readonly #fullResolution: DecoderStage | undefined;
+  readonly #recompute: readonly boolean[];
 
   /**
    * Makes the decoder of an encoder.
@@ -109,6 +117,10 @@ export class UNetDecoder implements Decoder3D, Costed {
       };
     }
     const full = this.#fullResolution;
+    this.#recompute = resolveStages(action, "recompute", {
+      value: options.recompute ?? false,
+      length: counts.length + (full ? 1 : 0),
+    });
     this.parameters = joinParameters({
       "": parameters,
       "full_resolution.stage": full?.convs.parameters ?? new Map(),
@@ -127,13 +139,24 @@ export class UNetDecoder implements Decoder3D, Costed {
     this.#checkFeatures(features);
     return tf.tidy(() => {
       let x = features.at(-1)!;
-      this.#stages.forEach(({ upsample, convs }, stage) => {
-        const skip = features[features.length - 2 - stage]!;
-        x = convs.apply(tf.concat([upsample.apply(x), skip], 4));
+      this.#stages.forEach((_, stage) => {
+        x = this.#apply(stage, x, features[features.length - 2 - stage]!);
       });
-      const full = this.#fullResolution;
-      return full ? full.convs.apply(full.upsample.apply(x)) : tf.clone(x);
+      return this.#fullResolution ? this.#apply(this.#stages.length, x) : tf.clone(x);
     });
+  }
+
+  /** Applies a stage to what comes from below, and to the skip where there is one. */
+  #apply(stage: number, below: tf.Tensor5D, ...skip: tf.Tensor5D[]): tf.Tensor5D {
+    const { upsample, convs } = this.#stages[stage] ?? this.#fullResolution!;
+    const apply = (x: tf.Tensor5D, ...skip: tf.Tensor5D[]): tf.Tensor5D =>
+      tf.tidy(() => {
+        const risen = upsample.apply(x);
+        return convs.apply(skip.length > 0 ? tf.concat([risen, ...skip], 4) : risen);
+      });
+    if (!this.#recompute[stage]) return apply(below, ...skip);
+    const variables = [upsample, convs].flatMap(({ parameters }) => [...parameters.values()]);
+    return recompute({ inputs: [below, ...skip] as const, variables }, apply);
   }
 
   /** Estimates the cost of one volume of `[depth, height, width]` voxels. */

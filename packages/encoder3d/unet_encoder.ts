@@ -1,5 +1,6 @@
 import * as tf from "@tensorflow/tfjs-core";
 import type { Module, Parameters, Triple } from "@med3d/nn";
+import { recompute } from "@med3d/webgpu-kernels";
 import { addCosts, type Cost, type Costed, dividedBy, NO_COST, product } from "./_cost.ts";
 import type { Encoder3D } from "./contract.ts";
 import type { ResolvedUNetOptions } from "./unet_options.ts";
@@ -26,13 +27,15 @@ export abstract class UNetEncoder implements Encoder3D, Costed {
   protected abstract readonly stem: Stage | undefined;
   /** One stage per level. */
   protected abstract readonly stages: readonly Stage[];
+  readonly #recompute: readonly boolean[];
 
   /** Takes over the options that make up the contract. */
-  constructor({ inChannels, features, totalStrides, kernelSizes }: ResolvedUNetOptions) {
+  constructor({ inChannels, features, totalStrides, kernelSizes, recompute }: ResolvedUNetOptions) {
     this.inChannels = inChannels;
     this.channels = features;
     this.strides = totalStrides;
     this.kernelSizes = kernelSizes;
+    this.#recompute = recompute;
   }
 
   /**
@@ -46,9 +49,18 @@ export abstract class UNetEncoder implements Encoder3D, Costed {
   encode(volume: tf.Tensor5D): tf.Tensor5D[] {
     this.#checkShape(volume.shape);
     return tf.tidy(() => {
-      let x = this.stem ? this.stem.apply(volume) : volume;
-      return this.stages.map((stage) => x = stage.apply(x));
+      let x = volume;
+      return this.stages.map((stage, level) =>
+        x = this.#apply(level === 0 && this.stem ? [this.stem, stage] : [stage], level, x)
+      );
     });
+  }
+
+  #apply(parts: readonly Stage[], level: number, x: tf.Tensor5D): tf.Tensor5D {
+    const apply = (x: tf.Tensor5D): tf.Tensor5D => parts.reduce((y, part) => part.apply(y), x);
+    if (!this.#recompute[level]) return apply(x);
+    const variables = parts.flatMap(({ parameters }) => [...parameters.values()]);
+    return recompute({ inputs: [x], variables }, apply);
   }
 
   /** Estimates the cost of one volume of `[depth, height, width]` voxels. */

@@ -14,6 +14,11 @@ export interface UNetOptions {
   readonly kernelSizes?: readonly TripleLike[];
   /** Whether convolutions have biases, as nnU-Net's plans set. Default true. */
   readonly convBias?: boolean;
+  /**
+   * Stages that keep nothing but their input for the gradients and are computed again on the way back: all (true), none (false), or a list of
+   * their indices. Less memory for more time, the same numbers. What comes before the first stage goes with it. Default false.
+   */
+  readonly recompute?: boolean | readonly number[];
   /** Source of the initial values: He's normal distribution as nnU-Net, zero biases. */
   readonly random: Random;
 }
@@ -32,12 +37,15 @@ export interface ResolvedUNetOptions {
   readonly kernelSizes: readonly Triple[];
   /** Whether convolutions have biases. */
   readonly convBias: boolean;
+  /** Whether each stage is computed again on the way back. */
+  readonly recompute: readonly boolean[];
 }
 
 /**
  * Fills in defaults and checks.
  *
- * @throws RangeError when a number is not a positive integer, a kernel size not odd, or a list has not one entry per stage.
+ * @throws RangeError when a number is not a positive integer, a kernel size not odd, a list has not one entry per stage, or
+ * a stage to be recomputed does not exist.
  */
 export function resolveUNetOptions(action: string, options: UNetOptions): ResolvedUNetOptions {
   const { inChannels = 1, features = [32, 64, 128, 256, 320], convBias = true } = options;
@@ -51,9 +59,10 @@ export function resolveUNetOptions(action: string, options: UNetOptions): Resolv
       `Cannot ${action}: a kernel size is even: got ${JSON.stringify(kernelSizes)}, expected odd numbers.`,
     );
   }
+  const recompute = resolveStages(action, "recompute", { value: options.recompute ?? false, length: features.length });
   let total: Triple = [1, 1, 1];
   const totalStrides = perStage.map((stride) => total = multipliedBy(total, stride));
-  return { inChannels, features, strides: perStage, totalStrides, kernelSizes: kernels, convBias };
+  return { inChannels, features, strides: perStage, totalStrides, kernelSizes: kernels, convBias, recompute };
 }
 
 /** Spreads one count over all stages, or checks a list of them. */
@@ -66,6 +75,24 @@ export function resolveCounts(
   checkLength(action, name, { values: counts, length });
   if (length > 0) checkCounts(action, name, counts);
   return counts;
+}
+
+/** Turns a choice of stages into one answer per stage. */
+export function resolveStages(
+  action: string,
+  name: string,
+  { value, length }: { value: boolean | readonly number[]; length: number },
+): readonly boolean[] {
+  if (typeof value === "boolean") return new Array<boolean>(length).fill(value);
+  const known = Array.isArray(value) && value.every((stage) => Number.isInteger(stage) && stage >= 0 && stage < length);
+  if (!known) {
+    throw new RangeError(
+      `Cannot ${action}: ${name} is wrong: got ${JSON.stringify(value)}, expected true, false or stages from 0 to ${
+        length - 1
+      }.`,
+    );
+  }
+  return Array.from({ length }, (_, stage) => value.includes(stage));
 }
 
 /** Spreads numbers over three axes and checks the list's length. */

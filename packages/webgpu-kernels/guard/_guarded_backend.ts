@@ -23,12 +23,6 @@ type Limits = Readonly<
   >
 >;
 
-/**
- * Bytes of disposed tensors that may wait for their commands to go out. Until then no new tensor can take their place, so a long batch of commands
- * on large tensors would need the memory of all its intermediate results at once.
- */
-const MOST_WAITING_BYTES = 256 * 2 ** 20;
-
 /** A shader that writes into tensors which exist, several at once, where TensorFlow.js' programs write one new one. */
 export interface InPlaceProgram {
   /** Tells pipelines apart: everything that `code` was generated from belongs in here. */
@@ -52,6 +46,7 @@ interface Placing {
 interface Internals {
   bufferManager: unknown;
   readonly commandEncoder: object | null;
+  readonly commandQueueOwnedIds: WeakSet<object>;
   recordAndSubmit(program: object, output: tf.TensorInfo, inputs: readonly tf.TensorInfo[]): void;
   endComputePassEncoder(): void;
   convertAndCacheOnCPU(dataId: object, values: tf.backend_util.BackendValues): tf.backend_util.BackendValues;
@@ -74,7 +69,6 @@ export class GuardedWebGPUBackend extends WebGPUBackend {
   readonly #sent = new Set<string>();
   readonly #pipelines = new Map<string, unknown>();
   readonly #writtenInPlace = new WeakSet<object>();
-  #waitingBytes = 0;
 
   constructor(...[device, adapterInfo]: ConstructorParameters<typeof WebGPUBackend>) {
     super(device, adapterInfo);
@@ -156,20 +150,16 @@ export class GuardedWebGPUBackend extends WebGPUBackend {
     return this.guard.watch(describe(program, inputs), () => super.runWebGPUProgram(...args));
   }
 
+  /**
+   * TensorFlow.js holds a disposed tensor's buffer until the commands that use it have gone out. The device runs commands in the order in which
+   * they were written down, so later ones of the same batch may as well write into it: only destroying it would have to wait.
+   */
   override disposeData(dataId: object, force = false): boolean {
-    const data = this.tensorMap.has(dataId) ? this.tensorMap.get(dataId) : undefined;
-    const last = data !== undefined && data.resource && (force || data.refCount <= 1);
-    const bytes = last ? bytesOf(data.shape, data.dtype) : 0;
-    const gone = super.disposeData(dataId, force);
-    if (bytes > 0 && this.tensorMap.has(dataId)) { // its commands have not gone out yet
-      this.#waitingBytes += bytes;
-      if (this.#waitingBytes > MOST_WAITING_BYTES) this.#flush();
-    }
-    return gone;
+    (this as unknown as Internals).commandQueueOwnedIds.delete(dataId);
+    return super.disposeData(dataId, force);
   }
 
   override submitQueue(): void {
-    this.#waitingBytes = 0;
     super.submitQueue();
     this.#idle.note();
   }
