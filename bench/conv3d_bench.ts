@@ -1,97 +1,147 @@
 /**
- * Times 3D convolution and both its gradients against TensorFlow.js' own WebGPU kernels, in one run.
+ * Times 3D convolution and both its gradients beside TensorFlow.js as it comes (WebGPU, cpu, wasm), onnxruntime and PyTorch.
  *
- *     XDG_RUNTIME_DIR=/tmp deno run -A bench/conv3d_bench.ts [repeats]
+ *     deno task bench conv3d [--runs 5] [--limit 60] [--only TEXT] [--without cpu,wasm] [--python PYTHON | --pytorch FILE]
  *
- * Prints per shape the least kernel time of the repeats (timestamp queries; the first run, which compiles, is left out), GFLOP/s, the ratio to the
- * stock kernel's time, and the largest difference between both results over the largest value. From 40³ on stock filter gradients are wrong on llvmpipe.
+ * Every side runs in a process of its own with its own settings, one after the other. Times are medians of `runs`: on WebGPU the device's own
+ * (timestamp queries), elsewhere wall-clock time; of a pass that takes more than 5 s the first run is the only one, and after `limit` seconds it is
+ * given up. `--only` takes shapes whose title has the text. PYTHON has torch and runs tools/oracles/conv3d_timing.py; FILE is what that printed.
+ *
+ * Results are compared at 512 places with PyTorch's, or without it with ours: a side whose answer is off by more than 1e-3 of the largest value is
+ * marked wrong, and its ratio left out of the means.
  */
-import * as tf from "@tensorflow/tfjs-core";
-import { assertDeviceHealthy, selectBackend } from "@med3d/webgpu-kernels";
-import { type ConvolutionKernelName, type KernelFunction, stockKernel } from "@med3d/webgpu-kernels/testing";
+import { parseArgs } from "node:util";
+import {
+  CASES,
+  type ConvolutionCase,
+  type ConvolutionShape,
+  operationsOf,
+  type Pass,
+  PASSES,
+} from "./_conv3d_cases.ts";
+import { measureOnnx } from "./_conv3d_onnx.ts";
+import { measureTensorflow } from "./_conv3d_tensorflow.ts";
+import { geometricMean, largestDifference, type Timing } from "./_measure.ts";
+import { PEER_OPTIONS, readPeer } from "./_peer.ts";
+import { Footnotes, formatMilliseconds, formatRatio, Report } from "./_report.ts";
+import { isMeasured, measureSide, type Outcome, serveSide, sideRequest } from "./_sides.ts";
+import { startTensorflow, TENSORFLOW_SIDES, type TensorflowSide } from "./_tensorflow.ts";
 
-interface Shape {
-  readonly size: number;
-  readonly channels: readonly [number, number];
-  readonly kernel: number;
-  readonly stride: number;
+type Figure = Timing & { readonly samples: readonly number[]; readonly device?: string };
+
+/** What tools/oracles/conv3d_timing.py prints: per shape and pass. */
+interface PyTorchFigures {
+  readonly version: string;
+  readonly threads: number;
+  readonly figures: Readonly<Record<string, Readonly<Record<Pass, Figure>>>>;
 }
 
-const SHAPES: Shape[] = [
-  { size: 32, channels: [16, 32], kernel: 3, stride: 1 },
-  { size: 48, channels: [8, 16], kernel: 3, stride: 1 },
-  { size: 16, channels: [32, 32], kernel: 3, stride: 1 },
-  { size: 8, channels: [64, 64], kernel: 3, stride: 1 },
-  { size: 32, channels: [1, 8], kernel: 3, stride: 1 },
-  { size: 32, channels: [8, 16], kernel: 3, stride: 2 },
-  { size: 64, channels: [1, 48], kernel: 4, stride: 4 },
-];
+const { values: options } = parseArgs({
+  options: {
+    ...PEER_OPTIONS,
+    runs: { type: "string", default: "5" },
+    limit: { type: "string", default: "60" },
+    only: { type: "string", default: "" },
+    without: { type: "string", default: "" },
+  },
+});
+const WRONG = 1e-3;
+const timing = { runs: Number(options.runs), budgetMs: 5000 };
+const cases = CASES.filter(({ shape }) => shape.title.includes(options.only));
 
-type Kernel = {
-  readonly name: ConvolutionKernelName;
-  readonly inputs: tf.NamedTensorMap;
-  readonly attrs: tf.NamedAttrMap;
-};
-
-function run(kernelFunc: KernelFunction, { inputs, attrs }: Kernel): tf.Tensor {
-  return tf.engine().makeTensorFromTensorInfo(kernelFunc({ inputs, attrs, backend: tf.backend() }) as tf.TensorInfo);
+async function measure(side: string, one: ConvolutionCase): Promise<Figure> {
+  if (side !== "onnx") return await measureTensorflow(one, await startTensorflow(side as TensorflowSide), timing);
+  if (one.pass !== "forward") throw new Error("–"); // an inference engine
+  return await measureOnnx(one.shape, timing);
 }
 
-/** Least kernel time in milliseconds; without timestamp queries the least time until the result is read, which adds about 11 ms. */
-async function leastTime(kernelFunc: KernelFunction, kernel: Kernel, repeats: number): Promise<number> {
-  let least = Infinity;
-  for (let i = 0; i <= repeats; i++) {
-    const start = performance.now();
-    const { kernelMs } = await tf.time(() => run(kernelFunc, kernel).dispose());
-    await assertDeviceHealthy();
-    const milliseconds = typeof kernelMs === "number" && kernelMs > 0 ? kernelMs : performance.now() - start;
-    if (i > 0) least = Math.min(least, milliseconds);
+/** Figures of PyTorch in the order of the cases. */
+function pytorchOutcomes({ figures }: PyTorchFigures): Outcome<Figure>[] {
+  return cases.map(({ shape, pass }) => figures[shape.title]?.[pass] ?? { failed: "–" });
+}
+
+async function compare(): Promise<void> {
+  const report = new Report("3D convolution and its gradients, float32, milliseconds (ratio to ours)");
+  const without = options.without.split(",");
+  const sides = new Map<string, Outcome<Figure>[]>();
+  for (const side of [...TENSORFLOW_SIDES, "onnx"].filter((name) => !without.includes(name))) {
+    const outcomes = await measureSide<Figure>(import.meta.filename!, side, {
+      count: cases.length,
+      limitS: Number(options.limit),
+      flags: side === "wasm" || side === "onnx" ? ["--no-lock"] : [],
+      onOutcome: (i, outcome) =>
+        console.error(`${side}, ${cases[i]!.shape.title}, ${cases[i]!.pass}: ${describe(outcome)}`),
+    });
+    sides.set(side, outcomes);
   }
-  return least;
-}
+  const pytorch = await readPeer<PyTorchFigures>("conv3d_timing.py", options, ["--runs", options.runs]);
+  if (pytorch) sides.set("PyTorch", pytorchOutcomes(pytorch));
 
-async function largestDifference(actual: tf.Tensor, expected: tf.Tensor): Promise<number> {
-  const ratio = tf.tidy(() => tf.div(tf.max(tf.abs(tf.sub(actual, expected))), tf.max(tf.abs(expected))));
-  tf.dispose([actual, expected]);
-  const [value] = await ratio.data();
-  ratio.dispose();
-  return value!;
-}
-
-function kernelsOf({ size, channels: [inChannels, outChannels], kernel, stride }: Shape): Kernel[] {
-  const output = Math.ceil(size / stride);
-  const x = tf.randomNormal([1, size, size, size, inChannels], 0, 1, "float32", 1);
-  const filter = tf.randomNormal([kernel, kernel, kernel, inChannels, outChannels], 0, 1, "float32", 2);
-  const dy = tf.randomNormal([1, output, output, output, outChannels], 0, 1, "float32", 3);
-  const common = { strides: [stride, stride, stride], pad: "same", dilations: [1, 1, 1] };
-  return [
-    { name: "Conv3D", inputs: { x, filter }, attrs: common },
-    { name: "Conv3DBackpropInputV2", inputs: { dy, filter }, attrs: { ...common, inputShape: x.shape } },
-    { name: "Conv3DBackpropFilterV2", inputs: { x, dy }, attrs: { ...common, filterShape: filter.shape } },
-  ];
-}
-
-const repeats = Number(Deno.args[0] ?? 5);
-const { device } = await selectBackend({ backend: "webgpu" });
-console.log(`${device}, ${navigator.hardwareConcurrency} cores, ${repeats} repeats\n`);
-console.log("shape                 kernel                      ms   GFLOP/s   stock ms   ratio   difference");
-for (const shape of SHAPES) {
-  const { size, channels, kernel, stride } = shape;
-  const outputs = Math.ceil(size / stride) ** 3;
-  const operations = 2 * outputs * kernel ** 3 * channels[0] * channels[1];
-  const kernels = kernelsOf(shape);
-  for (const one of kernels) {
-    const own = tf.getKernel(one.name, "webgpu")!.kernelFunc;
-    const stock = stockKernel(one.name);
-    const ownMs = await leastTime(own, one, repeats);
-    const stockMs = await leastTime(stock, one, Math.min(repeats, 2));
-    const difference = await largestDifference(run(own, one), run(stock, one));
-    const title = `${size}³ ${channels.join("→")} k${kernel} s${stride}`;
-    console.log(
-      title.padEnd(22) + one.name.padEnd(24) + ownMs.toFixed(1).padStart(6) +
-        (operations / ownMs / 1e6).toFixed(0).padStart(10) + stockMs.toFixed(0).padStart(11) +
-        `${(stockMs / ownMs).toFixed(0)}×`.padStart(8) + difference.toExponential(1).padStart(13),
+  const ours = sides.get("ours")!;
+  const truth = sides.get("PyTorch") ?? ours;
+  const peers = [...sides].filter(([name]) => name !== "ours");
+  const ratios = new Map<string, [shape: ConvolutionShape, ratio: number][]>();
+  const footnotes = new Footnotes();
+  const cell = (name: string, outcome: Outcome<Figure>, i: number): string => {
+    if (!isMeasured(outcome)) return footnotes.mark(outcome.failed);
+    const [own, right] = [ours[i]!, truth[i]!];
+    const wrong = isMeasured(right) && largestDifference(outcome.samples, right.samples) > WRONG;
+    if (!isMeasured(own)) return (wrong ? "wrong " : "") + formatMilliseconds(outcome.milliseconds);
+    const ratio = outcome.milliseconds / own.milliseconds;
+    const key = `${name} ${cases[i]!.pass}`;
+    if (!wrong) ratios.set(key, [...(ratios.get(key) ?? []), [cases[i]!.shape, ratio]]);
+    return `${wrong ? "wrong " : ""}${formatMilliseconds(outcome.milliseconds)} (${formatRatio(ratio)})`;
+  };
+  const rows = cases.map(({ shape, pass }, i) => {
+    const [own, right] = [ours[i]!, truth[i]!];
+    return [
+      shape.title,
+      pass,
+      ...(isMeasured(own)
+        ? [formatMilliseconds(own.milliseconds), (operationsOf(shape) / own.milliseconds / 1e6).toFixed(0)]
+        : [footnotes.mark(own.failed), ""]),
+      ...peers.map(([name, outcomes]) => cell(name, outcomes[i]!, i)),
+      isMeasured(own) && isMeasured(right) && right !== own
+        ? largestDifference(own.samples, right.samples).toExponential(0)
+        : "–",
+    ];
+  });
+  const meansOver = (counts: (shape: ConvolutionShape) => boolean): string[] =>
+    peers.map(([name]) =>
+      `${name}: ` + PASSES.map((pass) => {
+        const list = (ratios.get(`${name} ${pass}`) ?? []).filter(([shape]) => counts(shape)).map(([, ratio]) => ratio);
+        return `${pass} ${list.length > 0 ? formatRatio(geometricMean(list)) : "–"} (${list.length})`;
+      }).join(", ")
     );
-  }
-  for (const { inputs } of kernels) tf.dispose(inputs);
+  const devices = [...sides.values()].map((outcomes) => outcomes.find(isMeasured)?.device ?? "");
+  await report.print(
+    [["shape", "pass", "ours", "GFLOP/s", ...peers.map(([name]) => name), "difference"], ...rows],
+    {
+      devices: [
+        ...new Set(
+          [...devices, pytorch ? `PyTorch ${pytorch.version}, ${pytorch.threads} threads` : ""].filter(Boolean),
+        ),
+      ],
+      how:
+        `Median of ${timing.runs} runs, or one run where it takes more than 5 s; WebGPU: the device's own time, others: wall-clock time.`,
+      remarks: [
+        ...footnotes.lines(),
+        "Geometric means of the ratios of right answers (of how many shapes):",
+        ...meansOver(() => true),
+        "The same over the first seven shapes, for which targets are stated:",
+        ...meansOver(({ inTargets }) => inTargets === true),
+        `"difference" is ours from PyTorch's, over the largest value; "wrong" is an answer more than ${WRONG} off ${
+          pytorch ? "PyTorch's" : "ours"
+        }.`,
+      ],
+    },
+  );
 }
+
+function describe(outcome: Outcome<Figure>): string {
+  return isMeasured(outcome) ? `${formatMilliseconds(outcome.milliseconds)} ms` : outcome.failed;
+}
+
+const request = sideRequest();
+if (request) await serveSide(request, cases.length, (i) => measure(request.side, cases[i]!));
+else await compare();
