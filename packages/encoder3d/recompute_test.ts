@@ -1,5 +1,5 @@
 import { disposeParameters, joinParameters } from "@med3d/nn";
-import { deviceMemory, resetPeakBytes, trimBuffers } from "@med3d/webgpu-kernels";
+import { deviceMemory, planMemory, resetPeakBytes, trimBuffers } from "@med3d/webgpu-kernels";
 import { testOnBackends } from "@med3d/webgpu-kernels/testing";
 import * as tf from "@tensorflow/tfjs-core";
 import { strict as assert } from "node:assert";
@@ -80,14 +80,18 @@ testOnBackends(
   },
 );
 
-testOnBackends("recompute: the device's peak falls, the more stages the further", async ({ backend }) => {
+testOnBackends("recompute: the device's peak falls, the more stages the further, as planned", async ({ backend }) => {
   if (backend === "cpu") return; // does not count its bytes
   for (const name of ["plain-unet", "residual-unet"] as const) {
     const settings: Settings = { name, features: [8, 16, 32], shape: [1, 32, 32, 32, 1] };
-    await differentiate(settings, false, false); // gradients that are set up once
-    const { peakBytes: none } = await differentiate(settings, false, false);
-    const { peakBytes: finest } = await differentiate(settings, [0], false);
-    const { peakBytes: all } = await differentiate(settings, true, true);
+    const peakOf = async (encoding: Choice, decoding: Choice): Promise<number> => {
+      let planned = 0;
+      await planMemory(async () => void (planned = (await differentiate(settings, encoding, decoding)).peakBytes));
+      const { peakBytes } = await differentiate(settings, encoding, decoding);
+      assert.equal(peakBytes, planned, "the peak is known before");
+      return peakBytes;
+    };
+    const [none, finest, all] = [await peakOf(false, false), await peakOf([0], false), await peakOf(true, true)];
     const shown = `${name}: ${[none, finest, all].map((bytes) => (bytes / 2 ** 20).toFixed(1))} MiB`;
     assert.ok(finest < none && all < finest && all < 0.75 * none, shown);
   }

@@ -4,7 +4,7 @@ import { GuardedWebGPUBackend, isSoftware } from "./guard/_guarded_backend.ts";
 import { GpuError } from "./guard/gpu_error.ts";
 
 /** Limits that TensorFlow.js needs beyond WebGPU's defaults; the stock backend leaves storage buffers per stage at 8. */
-const RAISED_LIMITS = [
+export const RAISED_LIMITS = [
   "maxBufferSize",
   "maxComputeInvocationsPerWorkgroup",
   "maxComputeWorkgroupSizeX",
@@ -28,7 +28,7 @@ export async function requestAdapter(): Promise<GPUAdapter | undefined> {
  * Dispatches that go out together. On two llvmpipe cores a training step of 293 dispatches took 0.38 s at the stock 15 and at 64, 0.32 s at 256 and
  * above. A GPU would stand idle while as many are written down.
  */
-const DISPATCHES_PER_SUBMIT = { software: 256, gpu: 64 } as const;
+export const DISPATCHES_PER_SUBMIT = { software: 256, gpu: 64 } as const;
 
 async function createBackend(): Promise<GuardedWebGPUBackend> {
   const adapter = await requestAdapter();
@@ -44,7 +44,7 @@ async function createBackend(): Promise<GuardedWebGPUBackend> {
 }
 
 /** TensorFlow.js believes in WebGPU only where there is a `window`; lends it one. */
-function insideWindow<T>(body: () => T): T {
+export function insideWindow<T>(body: () => T): T {
   const scope = globalThis as { window?: unknown };
   if (scope.window !== undefined) return body();
   scope.window = globalThis;

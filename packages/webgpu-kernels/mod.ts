@@ -29,6 +29,7 @@ export * from "./backend.ts";
 export * from "./guard/gpu_error.ts";
 export * from "./guard/device_guard.ts";
 export * from "./memory/device_memory.ts";
+export * from "./memory/plan_memory.ts";
 export * from "./memory/recompute.ts";
 export * from "./loss/fused_dice_cross_entropy.ts";
 export * from "./norm/fused_group_norm.ts";
