@@ -15,6 +15,8 @@ export interface TrainingStepOptions {
   readonly features: readonly number[];
   /** Whether TensorFlow.js' operations and optimiser alone are used. */
   readonly stock: boolean;
+  /** Whether every stage of encoder and decoder is computed again on the way back; not where stock. Default false. */
+  readonly recompute?: boolean;
 }
 
 /** Settings of the command lines of the benches that time a step, with their defaults. */
@@ -38,10 +40,10 @@ export function readStepOptions(
  * @returns `step` does one step and returns its loss, which the caller disposes; `parameters` counts scalars.
  */
 export function makeTrainingStep(options: TrainingStepOptions): { step: () => tf.Scalar; parameters: number } {
-  const { size, batch, features, stock } = options;
+  const { size, batch, features, stock, recompute = false } = options;
   const random = new Random("training step");
-  const encoder = new PlainUNet({ features, random });
-  const decoder = new UNetDecoder(encoder, { random });
+  const encoder = new PlainUNet({ features, recompute, random });
+  const decoder = new UNetDecoder(encoder, { recompute, random });
   const head = new ReconstructionHead(decoder.outChannels, 1, { random });
   const parameters = joinParameters({
     encoder: encoder.parameters,
