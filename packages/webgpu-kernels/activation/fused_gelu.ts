@@ -1,12 +1,10 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { runShader } from "../program.ts";
+import { normalDistribution, normalDistributionFunction } from "./_normal_distribution.ts";
 
 const GELU = "Med3dGelu";
 const GELU_GRADIENT = "Med3dGeluGradient";
 
-/** Coefficients of the complementary error function (Abramowitz & Stegun 7.1.26, absolute error below 1.5e-7). */
-const SPREAD = 0.3275911;
-const COEFFICIENTS = [0.254829592, -0.284496736, 1.421413741, -1.453152027, 1.061405429] as const;
 const DENSITY = 1 / Math.sqrt(2 * Math.PI);
 
 /**
@@ -37,9 +35,8 @@ function runElementwise(name: string, inputs: Readonly<Record<string, tf.TensorI
   const { shape } = inputs.x!;
   const size = tf.util.sizeFromShape(shape);
   const lanes = size % 4 === 0 ? 4 : 1;
-  const type = lanes === 4 ? "vec4<f32>" : "f32";
+  const type = lanes === 4 ? "vec4<f32>" : "f32" as const;
   const names = Object.keys(inputs);
-  const [a, b, c, d, e] = COEFFICIENTS;
   return runShader(
     {
       key: `gelu/${name}/${lanes}`,
@@ -49,13 +46,7 @@ function runElementwise(name: string, inputs: Readonly<Record<string, tf.TensorI
       outputShape: shape,
       workgroupSize: [64, 1, 1],
       workgroups: [Math.ceil(size / lanes / 64), 1, 1],
-      code: `
-fn normalDistribution(x : ${type}) -> ${type} {
-  let z = abs(x) * ${Math.SQRT1_2};
-  let t = 1.0 / (1.0 + ${SPREAD} * z);
-  let tail = 0.5 * t * (${a} + t * (${b} + t * (${c} + t * (${d} + t * ${e})))) * exp(-z * z);
-  return select(tail, 1.0 - tail, x >= ${type}());
-}
+      code: `${normalDistributionFunction(type)}
 fn main(index : i32) {
   if (index >= i32(arrayLength(&result))) { return; }
   let here = x[index];
@@ -83,13 +74,6 @@ tf.registerKernel({
       `dy[index] * (normalDistribution(here) + here * ${DENSITY} * exp(here * here * -0.5))`,
     ),
 });
-
-function normalDistribution(x: number): number {
-  const z = Math.abs(x) * Math.SQRT1_2;
-  const t = 1 / (1 + SPREAD * z);
-  const tail = 0.5 * t * COEFFICIENTS.reduceRight((sum, coefficient) => coefficient + t * sum, 0) * Math.exp(-z * z);
-  return x >= 0 ? 1 - tail : tail;
-}
 
 function registerOnCpu(kernelName: string, value: (x: number, dy: number) => number): void {
   tf.registerKernel({

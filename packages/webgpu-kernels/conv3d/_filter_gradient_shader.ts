@@ -1,4 +1,6 @@
 import type { ShaderProgram } from "../program.ts";
+import { type FilterGradientShaders, totalShader } from "./_filter_gradient_parts.ts";
+import type { DeviceKind } from "./_device_kind.ts";
 import { blockSize, type ConvolutionAxis, type ConvolutionGeometry, segmentSize } from "./_geometry.ts";
 import { load, loaded, repeat } from "./_shader_text.ts";
 
@@ -8,7 +10,7 @@ const DEVICES = {
   processor: { inBlock: 8, mostSums: 192, wantedInvocations: 512 },
   // Estimated: as many sums as registers hold, enough invocations to fill the device.
   gpu: { inBlock: 4, mostSums: 96, wantedInvocations: 16_384 },
-} as const;
+} as const satisfies Record<DeviceKind, unknown>;
 
 /** Products that one turn of the inner loop may spell out; bounds the time that the driver compiles. */
 const MOST_PRODUCTS = 1024;
@@ -16,9 +18,6 @@ const MOST_PRODUCTS = 1024;
 const MOST_PARTIAL_SUMS = 1 << 24;
 /** Invocations of a workgroup. */
 const WORKGROUP = 32;
-
-/** The kind of device that shaders are written for. */
-export type DeviceKind = keyof typeof DEVICES;
 
 /** Settings of {@linkcode filterGradientShaders}. */
 export interface FilterGradientSettings {
@@ -44,14 +43,6 @@ interface Tile {
   readonly parts: number;
 }
 
-/** The shaders of a filter gradient, to be run one after the other. */
-export interface FilterGradientShaders {
-  /** Sums over parts of the rows: from input and output gradient to `[parts, weights]`, or to the filter's shape where there is one part. */
-  readonly partial: ShaderProgram;
-  /** Sum over the parts, to the filter's shape; undefined where there is one part. */
-  readonly total: ShaderProgram | undefined;
-}
-
 /**
  * Writes the shaders of a 3D convolution's gradient with respect to the filter.
  *
@@ -68,7 +59,7 @@ export function filterGradientShaders(
   const single = tile.parts === 1;
   return {
     partial: partialShader(geometry, tile, single ? shape : [tile.parts, weights]),
-    total: single ? undefined : totalShader(tile.parts, shape, weights),
+    total: single ? undefined : totalShader(tile.parts, shape),
   };
 }
 
@@ -213,24 +204,6 @@ function writeTap(
     });
   });
   return width.kernel % taps === 0 ? writes : `if (firstTap + ${tap} < ${width.kernel}) { ${writes} }`;
-}
-
-/** Adds up the parts, each sum in the order of the parts. */
-function totalShader(parts: number, shape: readonly number[], weights: number): ShaderProgram {
-  return {
-    key: `conv3d/filterGradientTotal/${parts}/${weights}`,
-    inputs: ["parts"],
-    outputShape: shape,
-    workgroupSize: [WORKGROUP, 1, 1],
-    workgroups: [Math.ceil(weights / WORKGROUP), 1, 1],
-    code: `
-fn main(index : i32) {
-  if (index >= ${weights}) { return; }
-  var sum = 0.0;
-  for (var part = 0; part < ${parts}; part++) { sum += parts[part * ${weights} + index]; }
-  result[index] = sum;
-}`,
-  };
 }
 
 /** The cell, counted from the turn's first, that a tap meets at a position of the turn. */

@@ -1,33 +1,11 @@
 import type { ShaderProgram } from "../program.ts";
-import { blockSize, type ConvolutionAxis, type ConvolutionGeometry, segmentSize } from "./_geometry.ts";
+import { blockSize, type ConvolutionAxis, type ConvolutionGeometry } from "./_geometry.ts";
+import { activated, activationFunction, type Epilogue, firstSums, NO_EPILOGUE } from "./_epilogue.ts";
 import { load, loaded, repeat } from "./_shader_text.ts";
+import { forwardWalk, gradientWalk, outside, type Walk } from "./_walk.ts";
 
 /** Which of the two sums is taken: the convolution, or its gradient with respect to the input. */
 export type GatherDirection = "forward" | "inputGradient";
-
-/** A product that one invocation adds: position of its segment of the target × tap × cell of its segment of the source. */
-interface Tap {
-  readonly position: number;
-  readonly tap: number;
-  readonly cell: number;
-}
-
-/** How an invocation walks along the width. */
-interface Walk {
-  /** Positions of the target that one invocation computes. */
-  readonly positions: number;
-  /** Segments that the width is cut into. */
-  readonly segments: number;
-  /** Target position of the first segment's first position; below 0 where the segments start at a whole stride. */
-  readonly firstPosition: number;
-  /** Cells of the source that a segment reads. */
-  readonly cells: number;
-  /** Source cell of the first segment's first cell. */
-  readonly firstCell: number;
-  /** Source cells from one segment's first cell to the next one's. */
-  readonly cellStep: number;
-  readonly taps: readonly Tap[];
-}
 
 /** Products that one turn of the inner loop may spell out; bounds the time that the driver compiles (0.3 s for 768 on llvmpipe). */
 const MOST_PRODUCTS = 1200;
@@ -48,16 +26,22 @@ interface ChannelRange {
   readonly end: number;
 }
 
+/** Settings of {@linkcode gatherShaders}. */
+export interface GatherSettings {
+  /** Turns that the loops of one shader may take; llvmpipe silently ends an invocation at 65,535. Default 30,000. */
+  readonly mostTurns?: number;
+  /** What follows the sums; the activation only where there is one shader. Default nothing. */
+  readonly epilogue?: Epilogue;
+}
+
 /**
  * Writes the shaders of a 3D convolution, or of its gradient with respect to the input. Their results are to be added up; there is one, unless
  * so many taps and channels meet that a loop would become too long.
- *
- * @param mostTurns Turns that the loops of one shader may take; llvmpipe silently ends an invocation at 65,535.
  */
 export function gatherShaders(
   geometry: ConvolutionGeometry,
   direction: GatherDirection,
-  mostTurns = 30_000,
+  { mostTurns = 30_000, epilogue = NO_EPILOGUE }: GatherSettings = {},
 ): ShaderProgram[] {
   const sourceChannels = direction === "forward" ? geometry.inChannels : geometry.outChannels;
   const chunk = blockSize(sourceChannels, 4);
@@ -65,11 +49,15 @@ export function gatherShaders(
   const step = (axis: ConvolutionAxis): number => direction === "forward" ? 1 : axis.stride;
   const taps = Math.ceil(depth.kernel / step(depth)) * Math.ceil(height.kernel / step(height));
   const most = Math.max(1, Math.floor(mostTurns / taps) - 2) * chunk;
-  return Array.from(
-    { length: Math.ceil(sourceChannels / most) },
-    (_, index) =>
-      gatherShader(geometry, direction, { first: index * most, end: Math.min(sourceChannels, (index + 1) * most) }),
-  );
+  const parts = Math.ceil(sourceChannels / most);
+  return Array.from({ length: parts }, (_, index) => {
+    const range = { first: index * most, end: Math.min(sourceChannels, (index + 1) * most) };
+    if (parts === 1) return gatherShader(geometry, direction, { ...range, epilogue });
+    return gatherShader(geometry, direction, {
+      ...range,
+      epilogue: { ...NO_EPILOGUE, bias: epilogue.bias && index === 0 },
+    });
+  });
 }
 
 /**
@@ -83,7 +71,7 @@ export function gatherShaders(
 function gatherShader(
   geometry: ConvolutionGeometry,
   direction: GatherDirection,
-  { first, end }: ChannelRange,
+  { first, end, epilogue }: ChannelRange & { readonly epilogue: Epilogue },
 ): ShaderProgram {
   const { batch, inChannels, outChannels, axes } = geometry;
   const forward = direction === "forward";
@@ -152,6 +140,7 @@ function gatherShader(
 
   const [depthLoop, heightLoop] = [tapLoop("d", axes[0], forward), tapLoop("h", axes[1], forward)];
   const code = `
+${activationFunction(epilogue)}
 fn main(index : i32) {
   if (index >= ${invocations}) { return; }
   var rest = index;
@@ -161,7 +150,8 @@ fn main(index : i32) {
   let d = rest % ${target[0]};
   let batch = rest / ${target[0]};
   let firstCell = segment * ${walk.cellStep} + ${walk.firstCell};
-${repeat(walk.positions, (p) => repeat(channels, (c) => `var a${p}_${c} = 0.0;`))}
+${firstSums("channel", channels, epilogue)}
+${repeat(walk.positions, (p) => repeat(channels, (c) => `var a${p}_${c} = bias${c};`))}
   ${depthLoop.open}
     ${heightLoop.open}
       let kernelStart = (kd * ${axes[1].kernel} + kh) * ${axes[2].kernel * inChannels * outChannels};
@@ -175,12 +165,15 @@ ${products}
   ${depthLoop.close}
   let targetRow = ((batch * ${target[0]} + d) * ${target[1]} + h) * ${target[2]};
   let position = segment * ${walk.positions} + ${walk.firstPosition};
-${repeat(walk.positions, (p) => writePosition(p, { walk, width: target[2], targetChannels, channels, vectorTarget }))}
+${
+    repeat(walk.positions, (p) =>
+      writePosition(p, { walk, width: target[2], targetChannels, channels, vectorTarget, epilogue }))
+  }
 }`;
   return {
-    key: `conv3d/${direction}/${JSON.stringify([geometry, first, end])}`,
-    inputs: ["source", "kernel"],
-    vectorInputs: [vectorSource ? 4 : 1, vectorWeights ? 4 : 1],
+    key: `conv3d/${direction}/${JSON.stringify([geometry, first, end, epilogue])}`,
+    inputs: epilogue.bias ? ["source", "kernel", "bias"] : ["source", "kernel"],
+    vectorInputs: [vectorSource ? 4 : 1, vectorWeights ? 4 : 1, ...epilogue.bias ? [1 as const] : []],
     vectorOutput: vectorTarget ? 4 : 1,
     outputShape: [batch, ...target, targetChannels],
     workgroupSize: [WORKGROUP, 1, 1],
@@ -245,68 +238,20 @@ function chooseTile(
   return best;
 }
 
-function forwardWalk({ output, kernel, stride, dilation, padding }: ConvolutionAxis, most: number): Walk {
-  const positions = segmentSize(output, most);
-  const taps: Tap[] = [];
-  for (let position = 0; position < positions; position++) {
-    for (let tap = 0; tap < kernel; tap++) taps.push({ position, tap, cell: position * stride + tap * dilation });
-  }
-  return {
-    positions,
-    segments: Math.ceil(output / positions),
-    firstPosition: 0,
-    cells: (positions - 1) * stride + (kernel - 1) * dilation + 1,
-    firstCell: -padding,
-    cellStep: positions * stride,
-    taps,
-  };
-}
-
-function gradientWalk({ input, kernel, stride, padding }: ConvolutionAxis, most: number): Walk {
-  // Reach j = position + padding = cell · stride + tap. Segments start where j is a multiple of the stride.
-  const firstPosition = Math.floor(padding / stride) * stride - padding;
-  const strides = segmentSize(Math.ceil((input - firstPosition) / stride), Math.max(1, Math.floor(most / stride)));
-  const positions = strides * stride;
-  const lowest = -Math.floor((kernel - 1) / stride);
-  const taps: Tap[] = [];
-  for (let position = 0; position < positions; position++) {
-    for (let tap = position % stride; tap < kernel; tap += stride) {
-      taps.push({ position, tap, cell: (position - tap) / stride - lowest });
-    }
-  }
-  return {
-    positions,
-    segments: Math.ceil((input - firstPosition) / positions),
-    firstPosition,
-    cells: strides - lowest,
-    firstCell: Math.floor(padding / stride) + lowest,
-    cellStep: strides,
-    taps,
-  };
-}
-
-/** The condition under which a cell of a segment lies outside the source, "" where it never does. */
-function outside(cell: number, { segments, firstCell, cellStep }: Walk, width: number): string {
-  const first = firstCell + cell;
-  const last = first + (segments - 1) * cellStep;
-  const conditions = [];
-  if (first < 0) conditions.push(`firstCell < ${-cell}`);
-  if (last >= width) conditions.push(`firstCell >= ${width - cell}`);
-  return conditions.join(" || ");
-}
-
 interface WriteOptions {
   readonly walk: Walk;
   readonly width: number;
   readonly targetChannels: number;
   readonly channels: number;
   readonly vectorTarget: boolean;
+  readonly epilogue: Epilogue;
 }
 
 /** Writes the channels of one position, where that lies in the target. */
 function writePosition(
   p: number,
-  { walk: { positions, segments, firstPosition }, width, targetChannels, channels, vectorTarget }: WriteOptions,
+  { walk: { positions, segments, firstPosition }, width, targetChannels, channels, vectorTarget, epilogue }:
+    WriteOptions,
 ): string {
   const first = firstPosition + p;
   const conditions = [];
@@ -315,9 +260,9 @@ function writePosition(
   const start = `(targetRow + position + ${p}) * ${targetChannels} + channel`;
   const writes = vectorTarget
     ? repeat(channels / 4, (group) => {
-      const lanes = [0, 1, 2, 3].map((lane) => `a${p}_${4 * group + lane}`).join(", ");
+      const lanes = [0, 1, 2, 3].map((lane) => activated(`a${p}_${4 * group + lane}`, epilogue)).join(", ");
       return `result[((${start}) >> 2u) + ${group}] = vec4<f32>(${lanes});`;
     })
-    : repeat(channels, (channel) => `result[${start} + ${channel}] = a${p}_${channel};`);
+    : repeat(channels, (channel) => `result[${start} + ${channel}] = ${activated(`a${p}_${channel}`, epilogue)};`);
   return conditions.length === 0 ? writes : `if (${conditions.join(" && ")}) { ${writes} }`;
 }

@@ -83,7 +83,7 @@ testOnBackends("conv3d: sums cut into several shaders are the whole sums", async
     tf.engine().makeTensorFromTensorInfo(runShader(...args));
   const largestDifference = (a: tf.Tensor, b: tf.Tensor): Promise<number> => scalar(tf.max(tf.abs(tf.sub(a, b))));
   for (const [direction, inputs] of [["forward", [x, w]], ["inputGradient", [dy, w]]] as const) {
-    const shaders = gatherShaders(geometry, direction, 36); // 36 turns: 9 taps × 4 fours of channels, less the loops' own
+    const shaders = gatherShaders(geometry, direction, { mostTurns: 36 }); // 36 turns: 9 taps × 4 fours of channels, less the loops' own
     assert.ok(shaders.length > 1, `${direction}: ${shaders.length}`);
     const parts = tf.addN(shaders.map((shader) => run(shader, [...inputs])));
     const whole = run(gatherShaders(geometry, direction)[0]!, [...inputs]);
