@@ -8,6 +8,7 @@ import { requestAdapter } from "./_webgpu_backend.ts";
 import { type BackendName, selectBackend } from "./backend.ts";
 import { assertDeviceHealthy } from "./guard/device_guard.ts";
 
+export { type RewriteShader, withRewrittenShaders } from "./_rewrite_shaders.ts";
 export { type ConvolutionKernelName, type KernelFunction, stockKernel } from "./conv3d/_stock_kernels.ts";
 
 /** What a test body of {@linkcode testOnBackends} is told. */

@@ -308,10 +308,7 @@ fn main(index : i32) {
   let at = index;
   let g = ${groups === 1 ? "0" : `at / ${cells}`};
   ${readLabel(shader)}
-  if (${ignored(shader)}) {
-    for (var channel = 0; channel < ${channels}; channel++) { result[at * ${channels} + channel] = 0.0; }
-    return;
-  }
+  let ignored = ${ignored(shader)};
 ${softmax(shader)}
   var mean = 0.0;
   var weight = 0.0;
@@ -335,7 +332,7 @@ ${
     ${spelledOut ? "" : `var slope = 0.0;\n${slope(c)}`}
     let p = ${probability(shader, c)};
     let pull = p * weight - ${weighted("classWeights", classWeights, c)}${target(shader, c)};
-    ${channel(c)} = dy[0] * (p * (${own(c)} - mean) + share * pull);
+    ${channel(c)} = select(dy[0] * (p * (${own(c)} - mean) + share * pull), 0.0, ignored);
   }`)
     }
 }`,
