@@ -1,44 +1,84 @@
 /**
  * Times a training step of a U-Net (AdamW, mean squared error of a reconstruction) on WebGPU beside stock TensorFlow.js and PyTorch.
  *
- *     XDG_RUNTIME_DIR=/tmp deno run -A bench/training_step_bench.ts [--size 32,48,32] [--batch 2] [--features 8,16,32,64]
- *         [--runs 5] [--steps 10] [--no-stock] [--submit-batch 64] [--pytorch FILE]
+ *     deno task bench step [--python PYTHON | --pytorch FILE] [--runs 5] [--steps 10] [--no-stock] [--limit 180]
+ *         [--size 32,48,32] [--batch 2] [--features 8,16,32,64] [--submit-batch 64]
  *
- * Each side runs in a process of its own, one after the other; stock does one step a run. FILE is what tools/oracles/training_step.py printed on
- * the same machine. Prints per side the median over runs of wall-clock and processor seconds per step, dispatches, and the ratio to ours. The loss
- * is read one step late. The losses before the first update are compared: later ones part, since stock filter gradients are wrong on llvmpipe.
+ * Without `--size`, `--batch` and `--features` two settings are timed: batch 2 of 32×48×32 voxels, 8 base channels, 4 levels, and one volume of 96³
+ * voxels, 16 base channels, 5 levels (2 steps a run). Each side runs in a process of its own, one after the other; stock does one step a run, and is
+ * given up after `limit` seconds. PYTHON has torch and dynamic-network-architectures and runs tools/oracles/training_step.py; FILE is what that
+ * printed for the one setting given. Prints per side the median over runs of wall-clock and processor seconds per step, dispatches, and the ratio to
+ * ours. The loss is read one step late. Losses before the first update are compared: later ones part, since stock filter gradients are wrong on
+ * llvmpipe from 40³ voxels on.
  */
 import * as tf from "@tensorflow/tfjs-core";
 import { assertDeviceHealthy, selectBackend } from "@med3d/webgpu-kernels";
-import { readFile } from "node:fs/promises";
 import { cpuUsage } from "node:process";
 import { parseArgs } from "node:util";
+import { median } from "./_measure.ts";
+import { PEER_OPTIONS, readPeer } from "./_peer.ts";
+import { Footnotes, formatRatio, Report } from "./_report.ts";
+import { isMeasured, measureSide, type Outcome, serveSide, sideRequest } from "./_sides.ts";
 import { restoreStockKernels } from "./_stock_unet.ts";
 import { makeTrainingStep, readLoss, readStepOptions, STEP_OPTIONS } from "./_training_step.ts";
 
-/** What a process finds. */
+/** What every side has, PyTorch too. */
 interface Figures {
-  readonly device: string;
-  readonly parameters: number;
-  readonly firstLoss: number;
-  readonly dispatches: number;
   readonly secondsPerStep: number;
   readonly processorSecondsPerStep: number;
   readonly runs: readonly number[];
+  readonly parameters: number;
+  /** WebGPU alone. */
+  readonly device?: string;
+  readonly firstLoss?: number;
+  readonly dispatches?: number;
+  /** PyTorch alone. */
+  readonly version?: string;
+  readonly threads?: number;
+}
+
+/** Values of {@linkcode STEP_OPTIONS}, and how many steps a run has. */
+interface Setting {
+  readonly size: string;
+  readonly batch: string;
+  readonly features: string;
+  readonly steps: number;
 }
 
 const { values: options } = parseArgs({
   options: {
-    ...STEP_OPTIONS,
+    ...PEER_OPTIONS,
+    size: { type: "string" },
+    batch: { type: "string" },
+    features: { type: "string" },
     runs: { type: "string", default: "5" },
     steps: { type: "string", default: "10" },
-    side: { type: "string" },
+    limit: { type: "string", default: "180" },
     "no-stock": { type: "boolean", default: false },
     "submit-batch": { type: "string" },
-    pytorch: { type: "string" },
   },
 });
-const median = (list: readonly number[]): number => list.toSorted((a, b) => a - b)[list.length >> 1]!;
+
+/** The settings asked for. */
+function settingsOf({ size, batch, features, steps }: typeof options): Setting[] {
+  const small = {
+    size: STEP_OPTIONS.size.default,
+    batch: STEP_OPTIONS.batch.default,
+    features: STEP_OPTIONS.features.default,
+  };
+  if (size ?? batch ?? features) {
+    return [{
+      size: size ?? small.size,
+      batch: batch ?? small.batch,
+      features: features ?? small.features,
+      steps: Number(steps),
+    }];
+  }
+  return [
+    { ...small, steps: Number(steps) },
+    { size: "96,96,96", batch: "1", features: "16,32,64,128,256", steps: Math.min(2, Number(steps)) },
+  ];
+}
 
 /** Counts dispatches from now on. */
 function countDispatches(): () => number {
@@ -49,18 +89,17 @@ function countDispatches(): () => number {
   return () => count;
 }
 
-async function measure(stock: boolean): Promise<Figures> {
+async function measure(setting: Setting, stock: boolean): Promise<Figures> {
   const { device } = await selectBackend({ backend: "webgpu" });
   if (stock) restoreStockKernels();
   if (options["submit-batch"]) tf.env().set("WEBGPU_DEFERRED_SUBMIT_BATCH_SIZE", Number(options["submit-batch"]));
-  const { step, parameters } = makeTrainingStep({ ...readStepOptions(options), stock });
+  const { step, parameters } = makeTrainingStep({ ...readStepOptions(setting), stock });
   const firstLoss = await readLoss(step()); // compiles
-  await readLoss(step());
   const count = countDispatches();
   await readLoss(step());
   const dispatches = count();
   const [runs, processor]: [number[], number[]] = [[], []];
-  const steps = stock ? 1 : Number(options.steps);
+  const steps = stock ? 1 : setting.steps;
   for (let run = 0; run < Number(options.runs); run++) {
     const [started, busy] = [performance.now(), cpuUsage()];
     let pending: Promise<number> | undefined;
@@ -75,57 +114,93 @@ async function measure(stock: boolean): Promise<Figures> {
     runs.push((performance.now() - started) / 1000 / steps);
     processor.push((user + system) / 1e6 / steps);
   }
-  return {
-    device,
-    parameters,
-    firstLoss,
-    dispatches,
-    secondsPerStep: median(runs),
-    processorSecondsPerStep: median(processor),
-    runs,
-  };
+  const [secondsPerStep, processorSecondsPerStep] = [median(runs), median(processor)];
+  return { device, parameters, firstLoss, dispatches, secondsPerStep, processorSecondsPerStep, runs };
 }
 
-async function measureInChild(side: "ours" | "stock"): Promise<Figures> {
-  const args = ["run", "-A", "-q", import.meta.filename!, ...Deno.args, "--side", side];
-  const { stdout, success } = await new Deno.Command(Deno.execPath(), { args, stderr: "inherit" }).output();
-  if (!success) {
-    throw new Error(`Cannot time the training step: the process for "${side}" failed. Its message is above.`);
+/** The whole of one side: its figures by setting. */
+function measureAll(side: string, settings: readonly Setting[]): Promise<Outcome<Figures>[]> {
+  return measureSide<Figures>(import.meta.filename!, side, {
+    count: settings.length,
+    limitS: Number(options.limit),
+    onOutcome: (i, outcome) =>
+      console.error(
+        `${side}, ${settings[i]!.size}: ${isMeasured(outcome) ? `${outcome.secondsPerStep} s a step` : outcome.failed}`,
+      ),
+  });
+}
+
+/** PyTorch's figures by setting, undefined where there are none. */
+async function measurePyTorch(settings: readonly Setting[]): Promise<(Figures | undefined)[]> {
+  const found: (Figures | undefined)[] = [];
+  for (const { size, batch, features, steps } of settings) {
+    const flags = Object.entries({ size, batch, features, steps, runs: options.runs });
+    const args = flags.flatMap(([name, value]) => [`--${name}`, String(value)]);
+    found.push(await readPeer<Figures>("training_step.py", options, args));
   }
-  return JSON.parse(new TextDecoder().decode(stdout).trim().split("\n").at(-1)!);
+  return found;
 }
 
-/** What every side has, PyTorch too. */
-type Timed = Pick<Figures, "secondsPerStep" | "processorSecondsPerStep" | "runs"> & { readonly dispatches?: number };
-
-async function compare(): Promise<void> {
-  const ours = await measureInChild("ours");
-  const print = (name: string, side: Timed): void =>
-    console.log(
-      name.padEnd(22) + side.secondsPerStep.toFixed(3).padStart(7) +
-        side.processorSecondsPerStep.toFixed(3).padStart(19) + String(side.dispatches ?? "–").padStart(13) +
-        `${(side.secondsPerStep / ours.secondsPerStep).toFixed(2)}×`.padStart(16) +
-        `${(side.processorSecondsPerStep / ours.processorSecondsPerStep).toFixed(2)}×`.padStart(23) + "   " +
-        side.runs.map((seconds) => seconds.toFixed(2)).join(" "),
+async function compare(settings: readonly Setting[]): Promise<void> {
+  if (options.pytorch !== undefined && settings.length > 1) {
+    throw new Error(
+      "Cannot read PyTorch's figures: a file has those of one setting. Give --size, or --python in its place.",
     );
-  console.log(
-    `U-Net of ${options.features} channels (${ours.parameters} parameters), batch ${options.batch} of ${options.size}; ` +
-      `${ours.device}, ${navigator.hardwareConcurrency} cores; ${options.runs} runs of ${options.steps} steps\n`,
-  );
-  console.log(
-    "side                   s/step   processor s/step   dispatches   ratio to ours   of processor seconds   runs (s/step)",
-  );
-  print("ours", ours);
-  if (!options["no-stock"]) {
-    const stock = await measureInChild("stock");
-    print("stock webgpu", stock);
-    console.log(`first loss: ours ${ours.firstLoss.toFixed(6)}, stock ${stock.firstLoss.toFixed(6)}`);
   }
-  if (options.pytorch) {
-    const pytorch = JSON.parse(await readFile(options.pytorch, "utf8"));
-    print(`PyTorch ${pytorch.version}`, pytorch);
-  }
+  const report = new Report("Training step of a U-Net, forward, backward and AdamW, float32");
+  const sides: [string, readonly (Outcome<Figures> | undefined)[]][] = [["ours", await measureAll("ours", settings)]];
+  if (!options["no-stock"]) sides.push(["stock webgpu", await measureAll("stock", settings)]);
+  sides.push(["PyTorch", await measurePyTorch(settings)]);
+  const footnotes = new Footnotes();
+  const ours = sides[0]![1];
+  const rows = settings.flatMap(({ size, batch, features }, i) =>
+    sides.filter(([, outcomes]) => outcomes[i]).map(([name, outcomes]) => {
+      const [outcome, own] = [outcomes[i]!, ours[i]!];
+      const title = `${batch}×${size.replaceAll(",", "×")}, ${features.replaceAll(",", " ")}`;
+      if (!isMeasured(outcome)) return [title, name, footnotes.mark(outcome.failed), "", "", "", "", "", ""];
+      const ratio = (value: (figures: Figures) => number): string =>
+        isMeasured(own) ? formatRatio(value(outcome) / value(own)) : "–";
+      return [
+        title,
+        name,
+        outcome.secondsPerStep.toFixed(3),
+        ratio(({ secondsPerStep }) => secondsPerStep),
+        outcome.processorSecondsPerStep.toFixed(3),
+        ratio(({ processorSecondsPerStep }) => processorSecondsPerStep),
+        `${outcome.dispatches ?? "–"}`,
+        outcome.firstLoss?.toFixed(6) ?? "–",
+        outcome.runs.map((seconds) => seconds.toFixed(2)).join(" "),
+      ];
+    })
+  );
+  const measured = sides.flatMap(([, outcomes]) => outcomes.filter((outcome) => outcome !== undefined)).filter(
+    isMeasured,
+  );
+  const names = measured.map(({ device, version, threads }) => device ?? `PyTorch ${version}, ${threads} threads`);
+  await report.print([
+    [
+      "batch × voxels, channels",
+      "side",
+      "s/step",
+      "ratio",
+      "processor s/step",
+      "ratio",
+      "dispatches",
+      "first loss",
+      "runs",
+    ],
+    ...rows,
+  ], {
+    devices: [...new Set(names)],
+    how: `Median of ${options.runs} runs of ${
+      settings.map(({ steps }) => steps).join(" and ")
+    } steps (stock: of 1 step), ` +
+      `wall clock; ratio to ours. A setting that takes a side longer than ${options.limit} s is given up.`,
+    remarks: footnotes.lines(),
+  });
 }
 
-if (options.side) console.log(JSON.stringify(await measure(options.side === "stock")));
-else await compare();
+const request = sideRequest();
+const settings = settingsOf(options);
+if (request) await serveSide(request, settings.length, (i) => measure(settings[i]!, request.side === "stock"));
+else await compare(settings);

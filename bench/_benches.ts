@@ -1,0 +1,81 @@
+/** A bench that `deno task bench` runs. */
+export interface NamedBench {
+  readonly name: string;
+  readonly file: string;
+  /** File below results/. */
+  readonly results: string;
+  /** Options with a value that it knows, of those that can be given to all benches at once. */
+  readonly shared: readonly string[];
+}
+
+/** Every bench of speed and memory, in the order in which all are run. */
+export const BENCHES: readonly NamedBench[] = [
+  { name: "conv3d", file: "conv3d_bench.ts", results: "conv3d.md", shared: ["--runs", "--python"] },
+  { name: "norms", file: "norms_bench.ts", results: "norms.md", shared: ["--runs"] },
+  { name: "attention", file: "attention_bench.ts", results: "attention.md", shared: ["--runs"] },
+  { name: "sinkhorn", file: "sinkhorn_bench.ts", results: "sinkhorn.md", shared: [] },
+  { name: "step", file: "training_step_bench.ts", results: "training_step.md", shared: ["--runs", "--python"] },
+  { name: "memory", file: "memory_bench.ts", results: "memory.md", shared: [] },
+];
+
+/** The command line is wrong. */
+export class UsageError extends Error {}
+
+/** What the command line asks for. */
+export interface Selection {
+  readonly benches: readonly NamedBench[];
+  readonly write: boolean;
+  /** Arguments of one of the benches: all of them where it is the only one, else those it shares with others. */
+  readonly argsOf: (bench: NamedBench) => string[];
+}
+
+/**
+ * Reads `[NAME ...] [--write] [options]`. Options are those from the first argument that begins with `--` on.
+ *
+ * @throws UsageError at an unknown name, or at an option of one bench where several run.
+ */
+export function selectBenches(args: readonly string[]): Selection {
+  const write = args.includes("--write");
+  const others = args.filter((argument) => argument !== "--write");
+  const end = others.findIndex((argument) => argument.startsWith("--"));
+  const [names, options] = end < 0 ? [others, []] : [others.slice(0, end), others.slice(end)];
+  const benches = names.length === 0 ? BENCHES : names.map((name) => {
+    const bench = BENCHES.find((one) => one.name === name);
+    if (bench) return bench;
+    const expected = BENCHES.map((one) => one.name).join(", ");
+    throw new UsageError(`Cannot bench: there is no such bench: got "${name}", expected one of ${expected}.`);
+  });
+  if (benches.length === 1) return { benches, write, argsOf: () => [...options] };
+  const pairs: [string, string][] = [];
+  for (let i = 0; i < options.length; i += 2) {
+    const [option, value] = [options[i]!, options[i + 1]];
+    if (value === undefined || !benches.some(({ shared }) => shared.includes(option))) {
+      throw new UsageError(
+        `Cannot bench: the option is not for several benches: got "${option}", expected --write, --runs N or --python PYTHON. ` +
+          `Name the one bench that it is for.`,
+      );
+    }
+    pairs.push([option, value]);
+  }
+  return { benches, write, argsOf: ({ shared }) => pairs.filter(([option]) => shared.includes(option)).flat() };
+}
+
+/** The command that gave a result, without paths of the machine. */
+export function describeCommand({ name }: NamedBench, args: readonly string[]): string {
+  const words = args.map((argument) => argument.includes("/") ? argument.split("/").at(-1)! : argument);
+  return ["deno task bench", name, ...words].join(" ");
+}
+
+const REMARKS = "\n## Remarks\n";
+
+/** The text of a results file: the first line of what the bench printed as title, the command, the rest as it is, and the remarks of before. */
+export function resultsText(
+  before: string,
+  { command, text, date }: { readonly command: string; readonly text: string; readonly date: Date },
+): string {
+  const [title, ...rest] = text.split("\n");
+  const remarksAt = before.indexOf(REMARKS);
+  const remarks = remarksAt < 0 ? "" : before.slice(remarksAt);
+  const day = date.toISOString().slice(0, 10);
+  return `# ${title}, ${day}\n\n\`${command}\`\n\n\`\`\`\n${rest.join("\n")}\n\`\`\`\n${remarks}`;
+}
