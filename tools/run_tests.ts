@@ -21,6 +21,12 @@ export function countsOf(junit: string): Counts {
   return { passed: cases.length - failed - skipped, failed, skipped };
 }
 
+/** Adds up the errors that WebGPU devices reported in tests that did not ask for them, from the failures that `testOnBackends` makes of them. */
+export function deviceErrorsOf(junit: string): number {
+  const cases = junit.match(/<testcase\b[\s\S]*?(?:\/>|<\/testcase>)/g) ?? [];
+  return cases.reduce((sum, text) => sum + Number(/WebGPU reported errors: got (\d+)/.exec(text)?.[1] ?? 0), 0);
+}
+
 if (import.meta.main) {
   const report = join(tmpdir(), `med3d-junit-${crypto.randomUUID()}.xml`);
   const adapter = await navigator.gpu?.requestAdapter();
@@ -37,6 +43,7 @@ if (import.meta.main) {
   const junit = await readFile(report, "utf8").catch(() => "");
   await rm(report, { force: true });
   const { passed, failed, skipped } = countsOf(junit);
+  if (adapter) console.log(`WebGPU errors that no test asked for: ${deviceErrorsOf(junit)}`);
   // A module that does not type-check or load runs no test: that is a failure too.
   const counted = code !== 0 && failed === 0 ? 1 : failed;
   console.log(`${passed} passed, ${counted} failed${skipped > 0 ? `, ${skipped} skipped` : ""}`);

@@ -30,7 +30,7 @@ function testOnDevice(name: string, body: (device: GPUDevice) => Promise<void>):
     } finally {
       await selectBackend({ backend });
     }
-  });
+  }, { asksForErrors: true });
 }
 
 const failsWith = (kind: string, message: RegExp) => (error: unknown): boolean => {
