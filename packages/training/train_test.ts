@@ -215,6 +215,7 @@ testOnBackends(
         assert.deepEqual([newest.step <= 3, newest.notices], [true, []]);
       }
     }),
+  { asksForErrors: true },
 );
 
 testOnBackends("train: a gradient that is not finite under a finite loss stops too", async () => {
