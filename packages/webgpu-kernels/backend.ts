@@ -7,6 +7,7 @@ import "./gradients/missing_gradients.ts";
 import "./gradients/pool_gradients.ts";
 import { isSoftware } from "./guard/_guarded_backend.ts";
 import "./memory/early_release.ts";
+import "./memory/shape_only_gradients.ts";
 import "./rank5/cumulative_kernels.ts";
 import "./rank5/rank5_kernels.ts";
 import "./rows/broadcast_kernels.ts";
