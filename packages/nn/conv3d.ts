@@ -1,4 +1,5 @@
 import * as tf from "@tensorflow/tfjs-core";
+import { fusedConv3d } from "@med3d/webgpu-kernels";
 import type { Random } from "random";
 import { checkPositiveInteger, checkVolume } from "./_check.ts";
 import { toTriple, type Triple, type TripleLike } from "./_triple.ts";
@@ -102,21 +103,18 @@ export class Conv3d implements Module {
           `[${this.kernelSize.map((k, axis) => k - 2 * (this.padding[axis] ?? 0))}].`,
       );
     }
-    return tf.tidy(() => {
-      const convolved = this.#convolve(x, inputSize, outputSize);
-      return this.#bias ? tf.add(convolved, this.#bias) : convolved;
-    });
+    return tf.tidy(() => this.#convolve(x, inputSize, outputSize));
   }
 
   /** Without copying the volume where TensorFlow.js can be told of the padding. */
   #convolve(x: tf.Tensor5D, inputSize: Triple, outputSize: Triple): tf.Tensor5D {
     const weight = this.#weight as tf.Tensor5D;
-    const stride: [number, number, number] = [...this.stride];
+    const options = { strides: this.stride, ...this.#bias && { bias: this.#bias } };
     const [depth, height, width] = this.padding;
-    // A number, which the declaration does not know, is as many zeros on either side of every axis.
-    if (depth === height && height === width) return tf.conv3d(x, weight, stride, depth as unknown as "valid");
+    if (depth === height && height === width) return fusedConv3d(x, weight, { ...options, pad: depth });
     const same = [0, 1, 2].every((axis) => this.#isTensorFlowSame(axis as 0 | 1 | 2, inputSize, outputSize));
-    return tf.conv3d(same ? x : this.#pad(x, inputSize, outputSize), weight, stride, same ? "same" : "valid");
+    const padded = same ? x : this.#pad(x, inputSize, outputSize);
+    return fusedConv3d(padded, weight, { ...options, pad: same ? "same" : "valid" });
   }
 
   /** Whether TensorFlow's "same" rule, which pads the smaller half in front, puts the windows where PyTorch does. */

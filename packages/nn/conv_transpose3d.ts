@@ -1,4 +1,5 @@
 import * as tf from "@tensorflow/tfjs-core";
+import { fusedConv3dTranspose } from "@med3d/webgpu-kernels";
 import type { Random } from "random";
 import { checkPositiveInteger, checkVolume } from "./_check.ts";
 import { toTriple, type Triple, type TripleLike } from "./_triple.ts";
@@ -115,15 +116,13 @@ export class ConvTranspose3d implements Module {
     }
     const [pd, ph, pw] = this.padding;
     return tf.tidy(() => {
-      const full = tf.conv3dTranspose(
+      const full = fusedConv3dTranspose(
         x,
         this.#weight as tf.Tensor5D,
         [batch, d + 2 * pd, h + 2 * ph, w + 2 * pw, this.outChannels],
-        [...this.stride],
-        "valid",
+        { strides: this.stride, ...this.#bias && { bias: this.#bias } },
       );
-      const cut = pd + ph + pw === 0 ? full : this.#cut(full, [d, h, w]);
-      return this.#bias ? tf.add(cut, this.#bias) : cut;
+      return pd + ph + pw === 0 ? full : this.#cut(full, [d, h, w]);
     });
   }
 

@@ -26,6 +26,7 @@ export * from "./activation/fused_dropout.ts";
 export * from "./activation/fused_gelu.ts";
 export * from "./attention/fused_attention.ts";
 export * from "./backend.ts";
+export * from "./conv3d/fused_conv3d.ts";
 export { type Conv3dVariant, setConv3dVariant } from "./conv3d/variant.ts";
 export * from "./guard/gpu_error.ts";
 export * from "./guard/device_guard.ts";
