@@ -216,6 +216,7 @@ testOnBackends(
       }
     }),
   { asksForErrors: true },
+  { asksForErrors: true },
 );
 
 testOnBackends("train: a gradient that is not finite under a finite loss stops too", async () => {
