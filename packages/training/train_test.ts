@@ -216,7 +216,6 @@ testOnBackends(
       }
     }),
   { asksForErrors: true },
-  { asksForErrors: true },
 );
 
 testOnBackends("train: a gradient that is not finite under a finite loss stops too", async () => {
