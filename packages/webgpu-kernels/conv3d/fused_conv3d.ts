@@ -131,7 +131,8 @@ function activate<T extends tf.Tensor>(
 
 /** Whether a gradient may be asked for later. */
 function isTaped(): boolean {
-  return (tf.engine() as unknown as { readonly state: { readonly activeTape?: unknown } }).state.activeTape != null;
+  const { state } = tf.engine() as unknown as { readonly state: { readonly activeTape?: readonly unknown[] | null } };
+  return Boolean(state.activeTape);
 }
 
 function mutable(value: number | readonly [number, number, number]): number | [number, number, number] {
