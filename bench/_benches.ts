@@ -16,6 +16,7 @@ export const BENCHES: readonly NamedBench[] = [
   { name: "sinkhorn", file: "sinkhorn_bench.ts", results: "sinkhorn.md", shared: [] },
   { name: "step", file: "training_step_bench.ts", results: "training_step.md", shared: ["--runs", "--python"] },
   { name: "memory", file: "memory_bench.ts", results: "memory.md", shared: [] },
+  { name: "half", file: "half_precision_bench.ts", results: "half_precision.md", shared: ["--runs"] },
 ];
 
 /** The command line is wrong. */
