@@ -1,6 +1,8 @@
 /** A bench that `deno task bench` runs. */
 export interface NamedBench {
   readonly name: string;
+  /** Heading of its results. */
+  readonly title: string;
   readonly file: string;
   /** File below results/. */
   readonly results: string;
@@ -10,13 +12,31 @@ export interface NamedBench {
 
 /** Every bench of speed and memory, in the order in which all are run. */
 export const BENCHES: readonly NamedBench[] = [
-  { name: "conv3d", file: "conv3d_bench.ts", results: "conv3d.md", shared: ["--runs", "--python"] },
-  { name: "norms", file: "norms_bench.ts", results: "norms.md", shared: ["--runs"] },
-  { name: "attention", file: "attention_bench.ts", results: "attention.md", shared: ["--runs"] },
-  { name: "sinkhorn", file: "sinkhorn_bench.ts", results: "sinkhorn.md", shared: [] },
-  { name: "step", file: "training_step_bench.ts", results: "training_step.md", shared: ["--runs", "--python"] },
-  { name: "memory", file: "memory_bench.ts", results: "memory.md", shared: [] },
-  { name: "half", file: "half_precision_bench.ts", results: "half_precision.md", shared: ["--runs"] },
+  {
+    name: "conv3d",
+    title: "3D convolution",
+    file: "conv3d_bench.ts",
+    results: "conv3d.md",
+    shared: ["--runs", "--python"],
+  },
+  { name: "norms", title: "Norms", file: "norms_bench.ts", results: "norms.md", shared: ["--runs"] },
+  { name: "attention", title: "Attention", file: "attention_bench.ts", results: "attention.md", shared: ["--runs"] },
+  { name: "sinkhorn", title: "Sinkhorn", file: "sinkhorn_bench.ts", results: "sinkhorn.md", shared: [] },
+  {
+    name: "step",
+    title: "Training step",
+    file: "training_step_bench.ts",
+    results: "training_step.md",
+    shared: ["--runs", "--python"],
+  },
+  { name: "memory", title: "Memory", file: "memory_bench.ts", results: "memory.md", shared: [] },
+  {
+    name: "half",
+    title: "Half precision",
+    file: "half_precision_bench.ts",
+    results: "half_precision.md",
+    shared: ["--runs"],
+  },
 ];
 
 /** The command line is wrong. */
@@ -69,14 +89,17 @@ export function describeCommand({ name }: NamedBench, args: readonly string[]): 
 
 const REMARKS = "\n## Remarks\n";
 
-/** The text of a results file: the first line of what the bench printed as title, the command, the rest as it is, and the remarks of before. */
+/** The text of a results file: heading, command, what the bench printed, and the remarks of before. */
 export function resultsText(
   before: string,
-  { command, text, date }: { readonly command: string; readonly text: string; readonly date: Date },
+  { title, command, text, date }: {
+    readonly title: string;
+    readonly command: string;
+    readonly text: string;
+    readonly date: Date;
+  },
 ): string {
-  const [title, ...rest] = text.split("\n");
   const remarksAt = before.indexOf(REMARKS);
   const remarks = remarksAt < 0 ? "" : before.slice(remarksAt);
-  const day = date.toISOString().slice(0, 10);
-  return `# ${title}, ${day}\n\n\`${command}\`\n\n\`\`\`\n${rest.join("\n")}\n\`\`\`\n${remarks}`;
+  return `# ${title}, ${date.toISOString().slice(0, 10)}\n\n\`${command}\`\n\n\`\`\`\n${text}\n\`\`\`\n${remarks}`;
 }

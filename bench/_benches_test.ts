@@ -28,7 +28,12 @@ Deno.test("describeCommand: leaves out where things lie on this machine", () => 
 });
 
 Deno.test("resultsText: replaces all but the remarks", () => {
-  const result = { command: "deno task bench norms", text: "Norms\ncpu\n\ntable", date: new Date("2026-11-24T10:00Z") };
+  const result = {
+    title: "Norms",
+    command: "deno task bench norms",
+    text: "cpu\n\ntable",
+    date: new Date("2026-11-24T10:00Z"),
+  };
   const text = resultsText("# old\n\nold table\n\n## Remarks\n\nWhat bounds it.\n", result);
   assert.equal(
     text,

@@ -32,7 +32,9 @@ async function runAll(args: readonly string[]): Promise<void> {
     const args = argsOf(bench);
     const text = await run(bench, args);
     if (text === undefined) failed.push(bench.name);
-    else if (write) await store(bench, { command: describeCommand(bench, args), text, date: new Date() });
+    else if (write) {
+      await store(bench, { title: bench.title, command: describeCommand(bench, args), text, date: new Date() });
+    }
   }
   if (failed.length > 0) throw new Error(`Cannot bench all: failed: ${failed.join(", ")}. The messages are above.`);
 }

@@ -1,15 +1,17 @@
 /**
  * Times a training step of a U-Net (AdamW, mean squared error of a reconstruction) on WebGPU beside stock TensorFlow.js and PyTorch.
  *
- *     deno task bench step [--python PYTHON | --pytorch FILE] [--runs 5] [--steps 10] [--no-stock] [--limit 180]
+ *     deno task bench step [--python PYTHON | --pytorch FILE] [--runs 5] [--steps 10] [--no-stock] [--limit 120]
  *         [--size 32,48,32] [--batch 2] [--features 8,16,32,64] [--submit-batch 64]
  *
  * Without `--size`, `--batch` and `--features` two settings are timed: batch 2 of 32×48×32 voxels, 8 base channels, 4 levels, and one volume of 96³
- * voxels, 16 base channels, 5 levels (2 steps a run). Each side runs in a process of its own, one after the other; stock does one step a run, and is
- * given up after `limit` seconds. PYTHON has torch and dynamic-network-architectures and runs tools/oracles/training_step.py; FILE is what that
- * printed for the one setting given. Prints per side the median over runs of wall-clock and processor seconds per step, dispatches, and the ratio to
- * ours. The loss is read one step late. Losses before the first update are compared: later ones part, since stock filter gradients are wrong on
- * llvmpipe from 40³ voxels on.
+ * voxels, 16 base channels, 5 levels (one step a run). Each side runs in a process of its own, one after the other; stock does one step a run, and
+ * is given up where a setting takes it longer than `limit` seconds. PYTHON has torch and dynamic-network-architectures and runs
+ * tools/oracles/training_step.py; FILE is what that printed for the one setting given.
+ *
+ * Prints per side the median over runs of wall-clock and processor seconds per step, the ratios to ours, dispatches, and the loss before the first
+ * update: later ones part, since stock filter gradients are wrong on llvmpipe from 40³ voxels on. Losses are read one step late. Stock here has its
+ * own convolutions in the otherwise mended TensorFlow.js: as it comes it cannot train this network at all.
  */
 import * as tf from "@tensorflow/tfjs-core";
 import { assertDeviceHealthy, selectBackend } from "@med3d/webgpu-kernels";
@@ -53,11 +55,14 @@ const { values: options } = parseArgs({
     features: { type: "string" },
     runs: { type: "string", default: "5" },
     steps: { type: "string", default: "10" },
-    limit: { type: "string", default: "180" },
+    limit: { type: "string", default: "120" },
     "no-stock": { type: "boolean", default: false },
     "submit-batch": { type: "string" },
   },
 });
+
+/** Ours is waited for, within reason. */
+const OWN_LIMIT_S = 1800;
 
 /** The settings asked for. */
 function settingsOf({ size, batch, features, steps }: typeof options): Setting[] {
@@ -76,7 +81,7 @@ function settingsOf({ size, batch, features, steps }: typeof options): Setting[]
   }
   return [
     { ...small, steps: Number(steps) },
-    { size: "96,96,96", batch: "1", features: "16,32,64,128,256", steps: Math.min(2, Number(steps)) },
+    { size: "96,96,96", batch: "1", features: "16,32,64,128,256", steps: 1 },
   ];
 }
 
@@ -122,7 +127,7 @@ async function measure(setting: Setting, stock: boolean): Promise<Figures> {
 function measureAll(side: string, settings: readonly Setting[]): Promise<Outcome<Figures>[]> {
   return measureSide<Figures>(import.meta.filename!, side, {
     count: settings.length,
-    limitS: Number(options.limit),
+    limitS: side === "stock" ? Number(options.limit) : OWN_LIMIT_S,
     onOutcome: (i, outcome) =>
       console.error(
         `${side}, ${settings[i]!.size}: ${isMeasured(outcome) ? `${outcome.secondsPerStep} s a step` : outcome.failed}`,
@@ -195,7 +200,7 @@ async function compare(settings: readonly Setting[]): Promise<void> {
     how: `Median of ${options.runs} runs of ${
       settings.map(({ steps }) => steps).join(" and ")
     } steps (stock: of 1 step), ` +
-      `wall clock; ratio to ours. A setting that takes a side longer than ${options.limit} s is given up.`,
+      `wall clock; ratio to ours. Stock is given up where a setting takes it longer than ${options.limit} s.`,
     remarks: footnotes.lines(),
   });
 }
