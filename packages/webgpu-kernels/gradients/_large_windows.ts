@@ -1,5 +1,6 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { viewAs, wrapKernel } from "../_kernel_wrapping.ts";
+import { flatShader } from "../_flat_shader.ts";
 import { runShader, type ShaderProgram } from "../program.ts";
 import { axes3D, type PoolAttributes, type PoolAxis } from "./_pool_axes.ts";
 
@@ -56,15 +57,12 @@ function stepShader(kind: keyof typeof KINDS, { axis, outer, inner }: PoolStep):
   const { input, output, filter, stride, before } = axis;
   const elements = outer * output * inner;
   const { start, add, end } = KINDS[kind];
-  return {
+  return flatShader({
     key: `pool/${kind}/${JSON.stringify([axis, outer, inner])}`,
     inputs: ["x"],
     outputShape: [outer, output, inner],
-    workgroupSize: [64, 1, 1],
-    workgroups: [Math.ceil(elements / 64), 1, 1],
-    code: `
-fn main(index : i32) {
-  if (index >= ${elements}) { return; }
+    invocations: elements,
+    body: `
   let window = (index / ${inner}) % ${output} * ${stride} - ${before};
   let start = max(window, 0);
   let end = min(window + ${filter}, ${input});
@@ -75,24 +73,20 @@ fn main(index : i32) {
     let at = (row + i) * ${inner} + index % ${inner};
     ${add}
   }
-  result[index] = ${end};
-}`,
-  };
+  result[index] = ${end};`,
+  });
 }
 
 /** The gradient of a mean over whole windows along one axis, as TensorFlow.js' kernel has it. */
 function meanGradientShader({ axis, outer, inner }: PoolStep): ShaderProgram {
   const { input, output, filter, stride, before } = axis;
   const elements = outer * input * inner;
-  return {
+  return flatShader({
     key: `pool/meanGradient/${JSON.stringify([axis, outer, inner])}`,
     inputs: ["dy"],
     outputShape: [outer, input, inner],
-    workgroupSize: [64, 1, 1],
-    workgroups: [Math.ceil(elements / 64), 1, 1],
-    code: `
-fn main(index : i32) {
-  if (index >= ${elements}) { return; }
+    invocations: elements,
+    body: `
   let reach = (index / ${inner}) % ${input} + ${before};
   let row = index / ${inner * input} * ${output};
   var sum = 0.0;
@@ -101,9 +95,8 @@ fn main(index : i32) {
     }); window++) {
     sum += dy[(row + window) * ${inner} + index % ${inner}];
   }
-  result[index] = sum / ${filter}.0;
-}`,
-  };
+  result[index] = sum / ${filter}.0;`,
+  });
 }
 
 /** Maxima or means along one axis. */

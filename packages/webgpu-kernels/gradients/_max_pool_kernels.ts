@@ -1,5 +1,6 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { viewAs } from "../_kernel_wrapping.ts";
+import { flatShader } from "../_flat_shader.ts";
 import { runShader } from "../program.ts";
 import { disposeOf, isLarge, poolAlong, type Pooling, poolingOf, stepsOf } from "./_large_windows.ts";
 import type { PoolAttributes, PoolAxis } from "./_pool_axes.ts";
@@ -27,16 +28,13 @@ function placesShader({ axes, batch, channels }: Pooling): Parameters<typeof run
   let first${name} = ${name} * ${stride} - ${before};
   let start${name} = max(first${name}, 0);
   let end${name} = min(first${name} + ${filter}, ${input});`;
-  return {
+  return flatShader({
     key: `maxPool/places/${JSON.stringify([axes, batch, channels])}`,
     inputs: ["x"],
     outputShape: [batch, ...outputs, channels],
     outputType: "int32",
-    workgroupSize: [64, 1, 1],
-    workgroups: [Math.ceil(elements / 64), 1, 1],
-    code: `
-fn main(index : i32) {
-  if (index >= ${elements}) { return; }
+    invocations: elements,
+    body: `
 ${coordinates(outputs, channels)}
 ${window("d", depth)}${window("h", height)}${window("w", width)}
   var most = 0.0;
@@ -50,9 +48,8 @@ ${window("d", depth)}${window("h", height)}${window("w", width)}
       }
     }
   }
-  result[index] = place;
-}`,
-  };
+  result[index] = place;`,
+  });
 }
 
 /** Adds up, for every cell of the input, the gradients of the windows whose first maximum it is. */
@@ -63,15 +60,12 @@ function gatherShader({ axes, batch, channels }: Pooling, shape: readonly number
   let reach${name} = ${name} + ${before};
   let start${name} = max((reach${name} - ${filter} + ${stride}) / ${stride}, 0);
   let end${name} = min(reach${name} / ${stride}, ${output - 1});`;
-  return {
+  return flatShader({
     key: `maxPool/gather/${JSON.stringify([axes, batch, channels])}`,
     inputs: ["places", "dy"],
     outputShape: shape,
-    workgroupSize: [64, 1, 1],
-    workgroups: [Math.ceil(elements / 64), 1, 1],
-    code: `
-fn main(index : i32) {
-  if (index >= ${elements}) { return; }
+    invocations: elements,
+    body: `
 ${coordinates([depth.input, height.input, width.input], channels)}
   let cell = (d * ${height.input} + h) * ${width.input} + w;
 ${windows("d", depth)}${windows("h", height)}${windows("w", width)}
@@ -84,9 +78,8 @@ ${windows("d", depth)}${windows("h", height)}${windows("w", width)}
       }
     }
   }
-  result[index] = sum;
-}`,
-  };
+  result[index] = sum;`,
+  });
 }
 
 tf.registerKernel({

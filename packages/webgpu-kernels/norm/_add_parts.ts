@@ -1,5 +1,6 @@
 import type * as tf from "@tensorflow/tfjs-core";
 import { disposeTensors } from "../_kernel_wrapping.ts";
+import { flatShader } from "../_flat_shader.ts";
 import { runShader, type ShaderProgram } from "../program.ts";
 
 /** Parts that one invocation adds up where there are many of them; llvmpipe silently ends loops after 65,535 turns. */
@@ -10,43 +11,35 @@ const MOST_PARTS = 8192;
  * of a sum, which would transpose first, and two slices.
  */
 function totalShader(which: 0 | 1, parts: number, width: number): ShaderProgram {
-  return {
+  return flatShader({
     key: `addParts/${JSON.stringify([which, parts, width])}`,
     inputs: ["sums"],
     outputShape: [width],
-    workgroupSize: [64, 1, 1],
-    workgroups: [Math.ceil(width / 64), 1, 1],
-    code: `
-fn main(index : i32) {
-  if (index >= ${width}) { return; }
+    invocations: width,
+    body: `
   var sum = 0.0;
   for (var part = 0; part < ${parts}; part++) { sum += sums[(${which * parts} + part) * ${width} + index]; }
-  result[index] = sum;
-}`,
-  };
+  result[index] = sum;`,
+  });
 }
 
 /** Adds up runs of parts, to `[2, runs, width]`. */
 function runsShader(parts: number, width: number): ShaderProgram {
   const runs = Math.ceil(parts / MOST_PARTS);
-  return {
+  return flatShader({
     key: `addParts/runs/${JSON.stringify([parts, width])}`,
     inputs: ["sums"],
     outputShape: [2, runs, width],
-    workgroupSize: [64, 1, 1],
-    workgroups: [Math.ceil(2 * runs * width / 64), 1, 1],
-    code: `
-fn main(index : i32) {
-  if (index >= ${2 * runs * width}) { return; }
+    invocations: 2 * runs * width,
+    body: `
   let first = (index / ${width}) % ${runs} * ${MOST_PARTS};
   let start = index / ${runs * width} * ${parts};
   var sum = 0.0;
   for (var part = first; part < min(first + ${MOST_PARTS}, ${parts}); part++) {
     sum += sums[(start + part) * ${width} + index % ${width}];
   }
-  result[index] = sum;
-}`,
-  };
+  result[index] = sum;`,
+  });
 }
 
 /** Adds up the parts of two kinds of sums, `[2, parts, width]` or of more axes that come to this, to two tensors `[width]`; frees what it is given. */

@@ -1,3 +1,4 @@
+import { flatShader } from "../_flat_shader.ts";
 import type { ShaderProgram } from "../program.ts";
 import { channelValues, gatedGradient, layoutOf, program } from "./_instance_norm_shaders.ts";
 import type { GroupNormAttributes, InstanceSizes } from "./_names.ts";
@@ -8,19 +9,15 @@ function perChannel(
   { batch, channels }: InstanceSizes,
   { inputs, groups, settings, code }: { inputs: readonly string[]; groups: number; settings: unknown; code: string },
 ): ShaderProgram {
-  return {
+  return flatShader({
     key: `groupNorm/${name}/${JSON.stringify([batch, channels, groups, settings])}`,
     inputs,
     outputShape: [2, batch, channels],
-    workgroupSize: [64, 1, 1],
-    workgroups: [Math.ceil(batch * channels / 64), 1, 1],
-    code: `
-fn main(index : i32) {
-  if (index >= ${batch * channels}) { return; }
+    invocations: batch * channels,
+    body: `
   let first = index - index % ${channels / groups};
-${code}
-}`,
-  };
+${code}`,
+  });
 }
 
 /** Mean and reciprocal standard deviation of each channel's group, from mean and squared deviations of each channel. */

@@ -1,3 +1,4 @@
+import { flatShader } from "../_flat_shader.ts";
 import type { ShaderProgram } from "../program.ts";
 import type { InstanceNormAttributes, InstanceSizes } from "./_names.ts";
 
@@ -39,20 +40,16 @@ export function program(
 ): ShaderProgram {
   const { batch, cells, channels, lanes } = layout;
   const { inputs, outputShape, code, invocations, settings } = rest;
-  return {
+  return flatShader({
     key: `instanceNorm/${name}/${JSON.stringify([batch, cells, channels, settings])}`,
     inputs,
     outputShape,
     vectorInputs: inputs.map(() => lanes),
     vectorOutput: lanes,
-    workgroupSize: [64, 1, 1],
-    workgroups: [Math.ceil(invocations / 64), 1, 1],
-    code: `
-fn main(index : i32) {
-  if (index >= ${invocations}) { return; }
-${code}
-}`,
-  };
+    invocations: invocations,
+    body: `
+${code}`,
+  });
 }
 
 /** Coordinates of an invocation that walks the cells of one part. */

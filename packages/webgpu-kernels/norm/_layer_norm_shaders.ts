@@ -1,3 +1,4 @@
+import { flatShader } from "../_flat_shader.ts";
 import type { ShaderProgram } from "../program.ts";
 import { layoutOf } from "./_instance_norm_shaders.ts";
 
@@ -45,17 +46,13 @@ function shader(
   },
 ): ShaderProgram {
   const { code, invocations, settings, ...fields } = rest;
-  return {
+  return flatShader({
     ...fields,
     key: `layerNorm/${name}/${JSON.stringify([size.rows, size.width, settings])}`,
-    workgroupSize: [64, 1, 1],
-    workgroups: [Math.ceil(invocations / 64), 1, 1],
-    code: `
-fn main(index : i32) {
-  if (index >= ${invocations}) { return; }
-${code}
-}`,
-  };
+    invocations: invocations,
+    body: `
+${code}`,
+  });
 }
 
 /** Mean and reciprocal standard deviation of every row, `[2, rows]`. */

@@ -8,6 +8,7 @@
  * @module
  */
 import * as tf from "@tensorflow/tfjs-core";
+import { flatShader } from "../_flat_shader.ts";
 import { runShader, type ShaderProgram } from "../program.ts";
 import { type KernelArguments, runInSteps, wrapKernel } from "../_kernel_wrapping.ts";
 import { aroundAxis } from "./_merge_axes.ts";
@@ -38,22 +39,18 @@ function scanShader(
   const [reaches, from] = reverse
     ? [`place < ${length - distance}`, `index + ${distance * inner}`]
     : [`place >= ${distance}`, `index - ${distance * inner}`];
-  return {
+  return flatShader({
     key: `scan/${JSON.stringify([size, length, inner, type, operator, distance, reverse, replace])}`,
     inputs: ["x"],
     outputShape: x.shape,
     outputType: type === "i32" ? "int32" : "float32",
-    workgroupSize: [64, 1, 1],
-    workgroups: [Math.ceil(size / 64), 1, 1],
-    code: `
-fn main(index : i32) {
-  if (index >= ${size}) { return; }
+    invocations: size,
+    body: `
   let place = (index / ${inner}) % ${length};
   var value = ${replace ? neutral : "x[index]"};
   if (${reaches}) { value = ${replace ? `x[${from}]` : `value ${operator} x[${from}]`}; }
-  result[index] = value;
-}`,
-  };
+  result[index] = value;`,
+  });
 }
 
 /** Adds or multiplies up along an axis, doubling the distance in every step. */

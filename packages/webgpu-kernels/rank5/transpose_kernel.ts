@@ -8,6 +8,7 @@
  */
 import type * as tf from "@tensorflow/tfjs-core";
 import { callKernel, type KernelArguments, viewAs, wrapKernel } from "../_kernel_wrapping.ts";
+import { flatShader } from "../_flat_shader.ts";
 import { runShader, type ShaderProgram } from "../program.ts";
 
 /** Rows or columns that the stock kernel for matrices admits: tiles of 16, dealt out to at most 65,535 workgroups along an axis. */
@@ -24,22 +25,18 @@ function integerShader(shape: readonly number[], perm: readonly number[]): Shade
   const steps = perm.toReversed().map((axis) =>
     `at += (rest % ${shape[axis]}) * ${strides[axis]}; rest = rest / ${shape[axis]};`
   );
-  return {
+  return flatShader({
     key: `transposeIntegers/${JSON.stringify([shape, perm])}`,
     inputs: ["x"],
     outputShape,
     outputType: "int32",
-    workgroupSize: [64, 1, 1],
-    workgroups: [Math.ceil(size / 64), 1, 1],
-    code: `
-fn main(index : i32) {
-  if (index >= ${size}) { return; }
+    invocations: size,
+    body: `
   var rest = index;
   var at = 0;
   ${steps.join("\n  ")}
-  result[index] = x[at];
-}`,
-  };
+  result[index] = x[at];`,
+  });
 }
 
 wrapKernel(

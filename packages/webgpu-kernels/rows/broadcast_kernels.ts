@@ -8,6 +8,7 @@
  */
 import * as tf from "@tensorflow/tfjs-core";
 import { type KernelArguments, wrapKernel } from "../_kernel_wrapping.ts";
+import { flatShader } from "../_flat_shader.ts";
 import { runShader } from "../program.ts";
 import { lanesOf, LARGE, sizeOf } from "./_lanes.ts";
 
@@ -45,20 +46,16 @@ for (const [kernelName, operator] of [["Add", "+"], ["Sub", "-"], ["Multiply", "
       const period = sizeOf(small) / lanes;
       const [left, right] = large === a ? ["index", `index % ${period}`] : [`index % ${period}`, "index"];
       return runShader(
-        {
+        flatShader({
           key: `broadcast/${kernelName}/${JSON.stringify([elements, period, lanes, large === a])}`,
           inputs: ["a", "b"],
           vectorInputs: [lanes, lanes],
           vectorOutput: lanes,
           outputShape: large.shape,
-          workgroupSize: [64, 1, 1],
-          workgroups: [Math.ceil(elements / 64), 1, 1],
-          code: `
-fn main(index : i32) {
-  if (index >= ${elements}) { return; }
-  result[index] = a[${left}] ${operator} b[${right}];
-}`,
-        },
+          invocations: elements,
+          body: `
+  result[index] = a[${left}] ${operator} b[${right}];`,
+        }),
         [a, b],
       );
     },

@@ -8,6 +8,7 @@
  */
 import * as tf from "@tensorflow/tfjs-core";
 import { type KernelArguments, wrapKernel } from "../_kernel_wrapping.ts";
+import { flatShader } from "../_flat_shader.ts";
 import { runShader } from "../program.ts";
 import { lanesOf, LARGE, sizeOf } from "./_lanes.ts";
 
@@ -68,23 +69,19 @@ wrapKernel(
       return step;
     });
     return runShader(
-      {
+      flatShader({
         key: `slice/${JSON.stringify([runs, lanes])}`,
         inputs: ["x"],
         vectorInputs: [lanes],
         vectorOutput: lanes,
         outputShape: size,
-        workgroupSize: [64, 1, 1],
-        workgroups: [Math.ceil(elements / 64), 1, 1],
-        code: `
-fn main(index : i32) {
-  if (index >= ${elements}) { return; }
+        invocations: elements,
+        body: `
   var rest = index;
   var at = 0;
   ${steps.join("\n  ")}
-  result[index] = x[at];
-}`,
-      },
+  result[index] = x[at];`,
+      }),
       [x],
     );
   },
@@ -132,21 +129,17 @@ wrapKernel(
       return `if (column < ${start}) { result[index] = part${i}[(index / ${row}) * ${runs} + column - ${begin}]; }`;
     });
     return runShader(
-      {
+      flatShader({
         key: `concat/${JSON.stringify([elements, widths, lanes])}`,
         inputs: parts.map((_, i) => `part${i}`),
         vectorInputs: parts.map(() => lanes),
         vectorOutput: lanes,
         outputShape,
-        workgroupSize: [64, 1, 1],
-        workgroups: [Math.ceil(elements / 64), 1, 1],
-        code: `
-fn main(index : i32) {
-  if (index >= ${elements}) { return; }
+        invocations: elements,
+        body: `
   let column = index % ${row};
-  ${branches.join("\n  else ")}
-}`,
-      },
+  ${branches.join("\n  else ")}`,
+      }),
       parts,
     );
   },

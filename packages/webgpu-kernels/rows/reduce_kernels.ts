@@ -8,6 +8,7 @@
  */
 import * as tf from "@tensorflow/tfjs-core";
 import { type KernelArguments, wrapKernel } from "../_kernel_wrapping.ts";
+import { flatShader } from "../_flat_shader.ts";
 import { runShader, type ShaderProgram } from "../program.ts";
 import { lanesOf, LARGE, sizeOf } from "./_lanes.ts";
 
@@ -55,26 +56,23 @@ function sumShader(
   const groups = inner / lanes;
   const parts = Math.ceil(cells / cellsPerPart);
   const invocations = outer * parts * groups;
-  return {
+  return flatShader({
     key: `columnSum/${JSON.stringify([outer, cells, inner, cellsPerPart, factor])}`,
     inputs: ["x"],
     vectorInputs: [lanes],
     vectorOutput: lanes,
     outputShape,
-    workgroupSize: [32, 1, 1],
-    workgroups: [Math.ceil(invocations / 32), 1, 1],
-    code: `
-fn main(index : i32) {
-  if (index >= ${invocations}) { return; }
+    invocations: invocations,
+    workgroup: 32,
+    body: `
   let group = index % ${groups};
   let part = (index / ${groups}) % ${parts};
   let start = (index / ${groups * parts}) * ${cells * groups} + group;
   let end = min((part + 1) * ${cellsPerPart}, ${cells});
   var sum = ${type}();
   for (var cell = part * ${cellsPerPart}; cell < end; cell++) { sum += x[start + cell * ${groups}]; }
-  result[index] = sum${factor === 1 ? "" : ` * f32(${factor})`};
-}`,
-  };
+  result[index] = sum${factor === 1 ? "" : ` * f32(${factor})`};`,
+  });
 }
 
 function reduce(
