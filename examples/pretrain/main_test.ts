@@ -87,7 +87,7 @@ Deno.test("pretrain: SIGTERM leaves a checkpoint and says how to go on; the resu
     const [checkpoint] = (await readdir(join(stopped, "checkpoints"))).filter((name) => name.endsWith(".json"));
     assert.ok(checkpoint && checkpoint < "step-00000016.json", `stopped too late to prove anything: ${checkpoint}`);
 
-    const resumed = await runProgramFile(PROGRAM, [`--resume=${stopped}`]);
+    const resumed = await runProgramFile(PROGRAM, [`--resume=${stopped}`, "--recompute"]); // which changes no number
     assert.equal(resumed.code, 0, resumed.stdout + resumed.stderr);
     assert.equal((await runProgramFile(PROGRAM, [...flags, `--out=${whole}`])).code, 0);
     for (const name of ["model.safetensors", "encoder.safetensors", "evaluation.json"]) {
@@ -150,6 +150,7 @@ Deno.test("pretrain --help: names every option of the issue with its default", a
       "out",
       "dry-run",
       "strict",
+      "recompute",
     ]
   ) assert.match(entries.find((entry) => entry.startsWith(`--${option} `)) ?? "no such entry", /\(default:/, option);
   assert.ok(stdout.includes(`default: ${configurationSchema.shape.batch.parse(undefined)}`));
@@ -165,10 +166,50 @@ Deno.test("pretrain --dry-run: tells size, memory, disk and time, and writes not
     ]);
     assert.equal(code, 0, stdout + stderr);
     for (
-      const line of [/trained parameters +[\d,]{4,}/, /disk, at most +[\d.]+ MiB/, /time per step, measured +[\d.]+ s/]
+      const line of [
+        /trained parameters +[\d,]{4,}/,
+        /memory on a WebGPU device, planned +[\d.]+ MiB/,
+        /… in use at one time +[\d.]+ MiB/,
+        /… most of it +\d+ of \[\d+(,\d+)+\], [\d.]+ MiB/,
+        /… largest tensor +\[\d+(,\d+)+\], [\d.]+ MiB/,
+        /disk, at most +[\d.]+ MiB/,
+        /time per step, measured +[\d.]+ s/,
+      ]
     ) {
       assert.match(stdout, line);
     }
     assert.match(stdout, /time in all, 200 steps +\d/);
     assert.deepEqual(await readdir(folder), []);
   }));
+
+Deno.test({
+  name:
+    "pretrain --dry-run: the planned memory is what is measured, recomputing takes less, and what does not fit is refused by name",
+  ignore: !webgpuPresent && Deno.env.get("MED3D_REQUIRE_WEBGPU") !== "1",
+  fn: () =>
+    withFolder(async (folder) => {
+      const flags = [...TINY_FLAGS, `--out=${join(folder, "run")}`, "--backend=webgpu", "--dry-run", "--patch=16"];
+      const mebibytes = async (...more: string[]): Promise<number[]> => {
+        const { code, stdout, stderr } = await runProgramFile(PROGRAM, [...flags, ...more]);
+        assert.equal(code, 0, stdout + stderr);
+        return ["device, planned", "device, measured"].map((label) =>
+          Number(new RegExp(`${label} +([\\d.]+) MiB`).exec(stdout)![1])
+        );
+      };
+      const [[planned, measured], [less]] = [await mebibytes(), await mebibytes("--recompute")];
+      // The next batch is fetched ahead by the timed steps alone.
+      assert.ok(Math.abs(planned! - measured!) <= 0.05 * measured!, `${planned} planned, ${measured} measured`);
+      assert.ok(less! < planned!, `${less} of ${planned}`);
+      const { code, stderr } = await runProgramFile(PROGRAM, [
+        ...flags,
+        "--patch=64",
+        "--features=64,128",
+        "--batch=4",
+      ]);
+      assert.equal(code, 1);
+      assert.match(
+        stderr,
+        /Cannot place a tensor on the device: .* got \[4,64,64,64,\d+\] float32, .* expected at most/,
+      );
+    }),
+});

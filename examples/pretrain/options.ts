@@ -63,6 +63,7 @@ export function addPretrainingOptions(command: Command): Command {
   }
   return command
     .option("--no-augment", "train on scans as they are (default: vary pose and intensity of every second)")
+    .option("--recompute", `${configurationSchema.shape.recompute.description} (default: off)`)
     .option("--strict", "stop at the first unusable scan (default: leave it out and say so)")
     .option("--config <file>", "JSON file of configuration keys; flags win over it (default: none)")
     .option("--resume <auto|path>", "go on from the run in --out, or from a run's folder (default: start anew)")

@@ -48,6 +48,10 @@ export const configurationSchema = z.strictObject({
   psatHeads: positiveInteger.default(4).describe("attention heads of PSAT"),
   checkpointEvery: positiveInteger.default(50).describe("steps between checkpoints"),
   keepCheckpoints: positiveInteger.default(3).describe("newest checkpoints kept beside the best"),
+  recompute: z.boolean().default(false)
+    .describe(
+      "compute the stages of encoder and decoder again on the way back: less memory, more time, the same numbers",
+    ),
   memoryMiB: positiveInteger.default(4096).describe("memory for prepared scans, in MiB"),
   seed: z.int().nonnegative().default(0).describe("seed of everything random"),
   backend: z.enum(["auto", "webgpu", "cpu"]).default("auto").describe("what to compute on: auto, webgpu or cpu"),

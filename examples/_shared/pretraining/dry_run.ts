@@ -1,13 +1,21 @@
 import { CaptionStore, MeasuringCaptioner } from "@med3d/captioner";
 import { countParameters } from "@med3d/nn";
-import * as tf from "@tensorflow/tfjs-core";
+import {
+  deviceMemory,
+  GpuError,
+  type MemoryPlan,
+  planMemory,
+  resetPeakBytes,
+  trimBuffers,
+} from "@med3d/webgpu-kernels";
 import { formatDuration } from "../progress.ts";
 import { formatTable } from "../report/table.ts";
 import { buildCorpus } from "./build_corpus.ts";
 import type { PretrainingConfiguration } from "./configuration.ts";
 import { evaluate } from "./evaluation.ts";
+import type { Corpus } from "./corpus.ts";
 import { createPretrainingModel } from "./model.ts";
-import { prepareRun } from "./prepare_run.ts";
+import { type PreparedRun, prepareRun } from "./prepare_run.ts";
 import type { ResolvedConfiguration } from "./resolve.ts";
 import { chooseRunFolder } from "./run_folder.ts";
 import type { ScanSource } from "./scans.ts";
@@ -23,7 +31,9 @@ const BYTES_PER_CAPTION = 1600;
 export interface RunEstimate {
   readonly trainedParameters: number;
   readonly encoderParameters: number;
-  /** Most bytes that the device held during the timed steps; nothing on the cpu backend, which does not tell. */
+  /** What a WebGPU device has to provide for the steps, known before one ran; why it cannot, where the cpu backend computes. */
+  readonly plan: MemoryPlan | string;
+  /** Most bytes that the device held during the timed steps, models and pooled buffers included; nothing on the cpu backend. */
   readonly deviceBytes: number | undefined;
   readonly diskBytes: number;
   readonly secondsPerStep: number;
@@ -41,19 +51,22 @@ export async function dryRun(wanted: PretrainingConfiguration): Promise<RunEstim
   const startedAt = performance.now();
   const { corpus } = await buildCorpus(sample, { configuration, captioner: new MeasuringCaptioner(), store });
   const secondsPerScan = (performance.now() - startedAt) / 1000 / sample.length;
+  const plan = await planSteps(run, corpus);
   const model = createPretrainingModel({
     configuration,
     encoder: run.encoder,
     embeddingWidth: corpus.embeddingWidth,
   });
   const seconds: number[] = [];
+  trimBuffers();
+  resetPeakBytes();
   await trainModel(model, {
     configuration: { ...configuration, steps: SAMPLE.steps },
     corpus,
     dryRun: true,
     onStep: (record) => void seconds.push(record.seconds),
   });
-  const deviceBytes = (tf.memory() as { numBytesAllocatedInGPU?: number }).numBytesAllocatedInGPU;
+  const deviceBytes = deviceMemory()?.peakBytes;
   const evaluationStart = performance.now();
   await evaluate(model, corpus, configuration);
   const secondsPerHeldOut = (performance.now() - evaluationStart) / 1000 / corpus.heldOut.length;
@@ -62,6 +75,7 @@ export async function dryRun(wanted: PretrainingConfiguration): Promise<RunEstim
   const estimate: RunEstimate = {
     trainedParameters: countParameters(model.parameters),
     encoderParameters: countParameters(model.encoder.parameters),
+    plan,
     deviceBytes,
     diskBytes: diskBytes(configuration, {
       scans: scans.scans.length,
@@ -74,6 +88,22 @@ export async function dryRun(wanted: PretrainingConfiguration): Promise<RunEstim
   model.dispose();
   console.log(`\n${formatTable(tableOf(estimate, configuration))}\n\nNothing was written.`);
   return estimate;
+}
+
+/** Finds what two steps need of a WebGPU device. One that is present and cannot hold them is an error. */
+async function planSteps(
+  { configuration, encoder, backend }: PreparedRun,
+  corpus: Corpus,
+): Promise<MemoryPlan | string> {
+  try {
+    return await planMemory(async () => {
+      const model = createPretrainingModel({ configuration, encoder, embeddingWidth: corpus.embeddingWidth });
+      await trainModel(model, { configuration: { ...configuration, steps: 2 }, corpus, dryRun: true });
+    });
+  } catch (error) {
+    if (backend.name === "webgpu" || !(error instanceof GpuError)) throw error;
+    return error.message;
+  }
 }
 
 function sampleOf(scans: readonly ScanSource[]): ScanSource[] {
@@ -91,15 +121,28 @@ function diskBytes(
 }
 
 function tableOf(estimate: RunEstimate, { steps }: ResolvedConfiguration): readonly (readonly string[])[] {
-  const { trainedParameters, encoderParameters, deviceBytes, secondsPerStep, seconds } = estimate;
+  const { trainedParameters, encoderParameters, plan, deviceBytes, secondsPerStep, seconds } = estimate;
   return [
     ["what the run will take", ""],
     ["trained parameters", trainedParameters.toLocaleString("en")],
     ["… of the encoder", encoderParameters.toLocaleString("en")],
+    ...planRows(plan),
     ["memory on the device, measured", deviceBytes === undefined ? "not told by this backend" : mebibytes(deviceBytes)],
     ["disk, at most", mebibytes(estimate.diskBytes)],
     ["time per step, measured", `${secondsPerStep.toFixed(3)} s`],
     [`time in all, ${steps} steps`, formatDuration(seconds)],
+  ];
+}
+
+/** Bytes, and what takes most of them. */
+function planRows(plan: MemoryPlan | string): readonly (readonly string[])[] {
+  if (typeof plan === "string") return [["memory on a WebGPU device, planned", plan]];
+  const { peakBytes, peakUsedBytes, tensorsAtPeak: [most], largestTensor } = plan;
+  return [
+    ["memory on a WebGPU device, planned", mebibytes(peakBytes)],
+    ["… in use at one time", mebibytes(peakUsedBytes)],
+    ...(most ? [["… most of it", `${most.count} of [${most.shape}], ${mebibytes(most.bytes)}`]] : []),
+    ...(largestTensor ? [["… largest tensor", `[${largestTensor.shape}], ${mebibytes(largestTensor.bytes)}`]] : []),
   ];
 }
 

@@ -73,7 +73,7 @@ export function createPretrainingModel(options: ModelOptions): PretrainingModel 
     outputWidth: embeddingWidth,
     random: random("psat"),
   });
-  const decoder = new UNetDecoder(encoder, { random: random("decoder") });
+  const decoder = new UNetDecoder(encoder, { recompute: configuration.recompute, random: random("decoder") });
   const head = new ReconstructionHead(decoder.outChannels, 1, { random: random("head") });
   const makeAligner = options.createAligner ??
     (() => createAligner(configuration.aligner, { width: embeddingWidth, seed: `${seed}/aligner` }));

@@ -38,6 +38,7 @@ export async function prepareRun(
   const encoder = parts.encoder ?? createEncoder(configuration.encoder as EncoderName, {
     inChannels: 1,
     features: configuration.features,
+    recompute: configuration.recompute,
     random: new Random(`${configuration.seed}/encoder`),
   });
   checkPatch(configuration.patch, encoder);

@@ -66,7 +66,8 @@ export async function trainModel(model: PretrainingModel, options: TrainModelOpt
   }
 }
 
-/** What must be equal for a run to be gone on from: neither where things lie nor how long and how safely is trained. */
+/** What must be equal for a run to be gone on from: neither where things lie nor how long, how safely and in how much
+ * memory is trained. */
 function whatDecides(configuration: ResolvedConfiguration, corpus: Corpus): JsonObject {
   const {
     data: _data,
@@ -75,6 +76,7 @@ function whatDecides(configuration: ResolvedConfiguration, corpus: Corpus): Json
     checkpointEvery: _every,
     keepCheckpoints: _keep,
     memoryMiB: _memory,
+    recompute: _recompute,
     strict: _strict,
     backend: _backend,
     ...rest
