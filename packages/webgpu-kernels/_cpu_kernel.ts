@@ -6,6 +6,8 @@ export interface CpuInputs {
   readonly arrays: Readonly<Record<string, Float32Array>>;
   /** The shape of each input, by name. */
   readonly shapes: Readonly<Record<string, readonly number[]>>;
+  /** The type of each input, by name. */
+  readonly types: Readonly<Record<string, tf.DataType>>;
 }
 
 /** A result: shape and numbers, float32. */
@@ -29,7 +31,8 @@ export function registerOnCpu<Attributes>(
       const tensors = Object.entries(inputs as Record<string, tf.TensorInfo>);
       const arrays = Object.fromEntries(tensors.map(([name, { dataId }]) => [name, store.data.get(dataId).values]));
       const shapes = Object.fromEntries(tensors.map(([name, { shape }]) => [name, shape]));
-      const results = body({ arrays, shapes }, attrs as unknown as Attributes)
+      const types = Object.fromEntries(tensors.map(([name, { dtype }]) => [name, dtype]));
+      const results = body({ arrays, shapes, types }, attrs as unknown as Attributes)
         .map(([shape, values]) => store.makeTensorInfo(shape, "float32", values));
       return results.length === 1 ? results[0]! : results;
     },

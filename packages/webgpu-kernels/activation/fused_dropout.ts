@@ -1,4 +1,5 @@
 import * as tf from "@tensorflow/tfjs-core";
+import { registerOnCpu } from "../_cpu_kernel.ts";
 import { dropThreshold, hash, HASH_SHADER } from "../_hash.ts";
 import { runShader } from "../program.ts";
 
@@ -82,18 +83,7 @@ fn main(index : i32) {
   },
 });
 
-tf.registerKernel({
-  kernelName: DROPOUT,
-  backendName: "cpu",
-  kernelFunc: ({ inputs, attrs, backend }) => {
-    const cpu = backend as unknown as {
-      readonly data: { get(dataId: object): { values: Float32Array } };
-      makeTensorInfo(shape: readonly number[], dtype: "float32", values: Float32Array): tf.TensorInfo;
-    };
-    const x = inputs.x as tf.TensorInfo;
-    const { rate, seed } = attrs as unknown as DropoutAttributes;
-    const [drawn, threshold, kept] = [hash(seed), dropThreshold(rate), 1 / (1 - rate)];
-    const values = cpu.data.get(x.dataId).values.map((value, i) => value * (hash(drawn + i) >= threshold ? kept : 0));
-    return cpu.makeTensorInfo(x.shape, "float32", values);
-  },
+registerOnCpu<DropoutAttributes>(DROPOUT, ({ arrays, shapes }, { rate, seed }) => {
+  const [drawn, threshold, kept] = [hash(seed), dropThreshold(rate), 1 / (1 - rate)];
+  return [[shapes.x!, arrays.x!.map((value, i) => value * (hash(drawn + i) >= threshold ? kept : 0))]];
 });

@@ -1,4 +1,5 @@
 import * as tf from "@tensorflow/tfjs-core";
+import { registerOnCpu } from "../_cpu_kernel.ts";
 import { runShader } from "../program.ts";
 import { normalDistribution, normalDistributionFunction } from "./_normal_distribution.ts";
 
@@ -75,22 +76,14 @@ tf.registerKernel({
     ),
 });
 
-function registerOnCpu(kernelName: string, value: (x: number, dy: number) => number): void {
-  tf.registerKernel({
+for (
+  const [kernelName, value] of [
+    [GELU, (x: number) => x * normalDistribution(x)],
+    [GELU_GRADIENT, (x: number) => normalDistribution(x) + x * DENSITY * Math.exp(-x * x / 2)],
+  ] as const
+) {
+  registerOnCpu(
     kernelName,
-    backendName: "cpu",
-    kernelFunc: ({ inputs, backend }) => {
-      const cpu = backend as unknown as {
-        readonly data: { get(dataId: object): { values: Float32Array } };
-        makeTensorInfo(shape: readonly number[], dtype: "float32", values: Float32Array): tf.TensorInfo;
-      };
-      const { x, dy } = inputs as unknown as { x: tf.TensorInfo; dy?: tf.TensorInfo };
-      const gradients = dy && cpu.data.get(dy.dataId).values;
-      const values = cpu.data.get(x.dataId).values.map((number, i) => value(number, gradients?.[i] ?? 1));
-      return cpu.makeTensorInfo(x.shape, "float32", values);
-    },
-  });
+    ({ arrays: { x, dy }, shapes }) => [[shapes.x!, x!.map((number, i) => (dy?.[i] ?? 1) * value(number))]],
+  );
 }
-
-registerOnCpu(GELU, (x) => x * normalDistribution(x));
-registerOnCpu(GELU_GRADIENT, (x, dy) => dy * (normalDistribution(x) + x * DENSITY * Math.exp(-x * x / 2)));

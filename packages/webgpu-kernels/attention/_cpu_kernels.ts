@@ -1,4 +1,4 @@
-import * as tf from "@tensorflow/tfjs-core";
+import { type CpuInputs, type CpuResult, registerOnCpu } from "../_cpu_kernel.ts";
 import { dropThreshold, hash } from "../_hash.ts";
 import {
   ATTENTION,
@@ -10,13 +10,7 @@ import {
   BIASED_ATTENTION,
 } from "./_names.ts";
 
-type KernelArguments = Parameters<tf.KernelFunc>[0];
-type Arrays = Readonly<Record<string, Float32Array>>;
-
-interface Store {
-  readonly data: { get(dataId: object): { values: Float32Array } };
-  makeTensorInfo(shape: readonly number[], dtype: "float32", values: Float32Array): tf.TensorInfo;
-}
+type Arrays = CpuInputs["arrays"];
 
 /** The weights of one query before dropout, and what each is multiplied by in it. */
 function weightsOf(
@@ -47,26 +41,13 @@ function weightsOf(
 
 function register(
   kernelName: string,
-  body: (
-    arrays: Arrays,
-    sizes: AttentionSizes,
-    attributes: AttentionAttributes,
-  ) => [shape: number[], values: Float32Array][],
+  body: (arrays: Arrays, sizes: AttentionSizes, attributes: AttentionAttributes) => CpuResult[],
 ): void {
-  tf.registerKernel({
+  registerOnCpu<AttentionAttributes>(
     kernelName,
-    backendName: "cpu",
-    kernelFunc: ({ inputs, attrs, backend }: KernelArguments) => {
-      const store = backend as unknown as Store;
-      const tensors = Object.entries(inputs as Record<string, tf.TensorInfo>);
-      const arrays = Object.fromEntries(tensors.map(([name, { dataId }]) => [name, store.data.get(dataId).values]));
-      const { query, key, bias } = inputs as Record<string, tf.TensorInfo | undefined>;
-      const sizes = attentionSizes(query!.shape, key!.shape, bias?.shape);
-      const results = body(arrays, sizes, attrs as unknown as AttentionAttributes)
-        .map(([shape, values]) => store.makeTensorInfo(shape, "float32", values));
-      return results.length === 1 ? results[0]! : results;
-    },
-  });
+    ({ arrays, shapes: { query, key, bias } }, attributes) =>
+      body(arrays, attentionSizes(query!, key!, bias), attributes),
+  );
 }
 
 for (const name of [ATTENTION, BIASED_ATTENTION]) register(name, attend);
@@ -75,7 +56,7 @@ function attend(
   arrays: Arrays,
   sizes: AttentionSizes,
   attributes: AttentionAttributes,
-): [shape: number[], values: Float32Array][] {
+): CpuResult[] {
   const { groups, queries, keys, width } = sizes;
   const fillWeights = weightsOf(arrays, sizes, attributes);
   const [weights, kept] = [new Float64Array(keys), new Float64Array(keys)];

@@ -1,5 +1,6 @@
 import { repeat } from "../conv3d/_shader_text.ts";
 import { dropThreshold, HASH_SHADER } from "../_hash.ts";
+import { flatShader } from "../_flat_shader.ts";
 import type { ShaderProgram } from "../program.ts";
 import type { AttentionAttributes, AttentionSizes } from "./_names.ts";
 
@@ -111,23 +112,20 @@ export function attentionProgram(
     ...(biasGroups > 0 ? [{ name: "bias", rows: false }] : []),
     ...(dropout > 0 ? [{ name: "seed", rows: false }] : []),
   ];
-  const invocations = (parts.groups ?? groups) * perGroup;
-  return {
+  return flatShader({
     key: `attention/${name}/${JSON.stringify([groups, queries, keys, width, biasGroups, scale, dropout, device])}`,
     inputs: all.map((input) => input.name),
     vectorInputs: all.map((input) => input.rows ? lanes : 1),
     vectorOutput: rowsOut ? lanes : 1,
     outputShape,
-    workgroupSize: [WORKGROUP, 1, 1],
-    workgroups: [Math.ceil(invocations / WORKGROUP), 1, 1],
-    code: `${dropout > 0 ? HASH_SHADER : ""}
-fn main(index : i32) {
-  if (index >= ${invocations}) { return; }
+    workgroup: WORKGROUP,
+    invocations: (parts.groups ?? groups) * perGroup,
+    declarations: dropout > 0 ? HASH_SHADER : "",
+    body: `
   let group = index / ${perGroup};
   let within = index % ${perGroup};
-${body}
-}`,
-  };
+${body}`,
+  });
 }
 
 /** WGSL: what the hashes of a group's weights start from. */

@@ -1,5 +1,5 @@
 import * as tf from "@tensorflow/tfjs-core";
-import { viewAs, wrapKernel } from "../_kernel_wrapping.ts";
+import { disposeTensors, viewAs, wrapKernel } from "../_kernel_wrapping.ts";
 import { flatShader } from "../_flat_shader.ts";
 import { runShader, type ShaderProgram } from "../program.ts";
 import { axes3D, type PoolAttributes, type PoolAxis } from "./_pool_axes.ts";
@@ -104,11 +104,6 @@ export function poolAlong(kind: keyof typeof KINDS, x: tf.TensorInfo, step: Pool
   return runShader(stepShader(kind, step), [x]);
 }
 
-/** Frees a tensor. */
-export function disposeOf(backend: unknown, { dataId }: tf.TensorInfo): void {
-  (backend as { disposeData(dataId: object): boolean }).disposeData(dataId);
-}
-
 for (const [kernelName, kind] of [["MaxPool3D", "maximum"], ["AvgPool3D", "mean"]] as const) {
   wrapKernel(
     kernelName,
@@ -118,7 +113,7 @@ for (const [kernelName, kind] of [["MaxPool3D", "maximum"], ["AvgPool3D", "mean"
       let current = inputs.x as tf.TensorInfo;
       for (const step of stepsOf(pooling)) {
         const next = poolAlong(kind, current, step);
-        if (current !== inputs.x) disposeOf(backend, current);
+        if (current !== inputs.x) disposeTensors(backend, current);
         current = next;
       }
       const outputs = pooling.axes.map(({ output }) => output);
@@ -135,7 +130,7 @@ wrapKernel(
     let current = inputs.dy as tf.TensorInfo;
     for (const step of stepsOf(poolingOf(shape, attrs as unknown as PoolAttributes)).toReversed()) {
       const next = runShader(meanGradientShader(step), [current]);
-      if (current !== inputs.dy) disposeOf(backend, current);
+      if (current !== inputs.dy) disposeTensors(backend, current);
       current = next;
     }
     return viewAs(current, shape);

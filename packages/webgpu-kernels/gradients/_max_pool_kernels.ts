@@ -1,8 +1,9 @@
 import * as tf from "@tensorflow/tfjs-core";
-import { viewAs } from "../_kernel_wrapping.ts";
+import { registerOnCpu } from "../_cpu_kernel.ts";
+import { disposeTensors, viewAs } from "../_kernel_wrapping.ts";
 import { flatShader } from "../_flat_shader.ts";
 import { runShader } from "../program.ts";
-import { disposeOf, isLarge, poolAlong, type Pooling, poolingOf, stepsOf } from "./_large_windows.ts";
+import { isLarge, poolAlong, type Pooling, poolingOf, stepsOf } from "./_large_windows.ts";
 import type { PoolAttributes, PoolAxis } from "./_pool_axes.ts";
 
 /** Name in TensorFlow.js' registry. */
@@ -101,7 +102,7 @@ interface GradientInputs {
 function gradientOf(pooling: Pooling, { x, dy, backend }: GradientInputs): tf.TensorInfo {
   const places = runShader(placesShader(pooling), [x]);
   const dx = runShader(gatherShader(pooling, x.shape), [places, dy]);
-  disposeOf(backend, places);
+  disposeTensors(backend, places);
   return dx;
 }
 
@@ -117,55 +118,46 @@ function gradientByAxes(pooling: Pooling, { x, dy, backend }: GradientInputs): t
   for (const [i, { axis, outer, inner }] of [...steps.entries()].toReversed()) {
     const along: Pooling = { axes: [axis, WHOLE, WHOLE], batch: outer, channels: inner };
     const next = gradientOf(along, { x: inputs[i]!, dy: gradient, backend });
-    if (gradient !== dy) disposeOf(backend, gradient);
+    if (gradient !== dy) disposeTensors(backend, gradient);
     gradient = next;
   }
-  for (const used of inputs.slice(1)) disposeOf(backend, used);
+  for (const used of inputs.slice(1)) disposeTensors(backend, used);
   return viewAs(gradient, x.shape);
 }
 
-tf.registerKernel({
-  kernelName: MAX_POOL_GRADIENT,
-  backendName: "cpu",
-  kernelFunc: ({ inputs, attrs, backend }) => {
-    const cpu = backend as unknown as {
-      readonly data: { get(dataId: object): { values: Float32Array } };
-      makeTensorInfo(shape: readonly number[], dtype: "float32", values: Float32Array): tf.TensorInfo;
-    };
-    const { x, dy } = inputs as unknown as Record<"x" | "dy", tf.TensorInfo>;
-    const { axes, batch, channels } = poolingOf(x.shape, attrs as unknown as PoolAttributes);
-    const [values, gradients] = [cpu.data.get(x.dataId).values, cpu.data.get(dy.dataId).values];
-    const dx = new Float32Array(values.length);
-    const range = (i: number, { input, filter, stride, before }: PoolAxis): [number, number] => [
-      Math.max(0, i * stride - before),
-      Math.min(input, i * stride - before + filter),
-    ];
-    const [depth, height, width] = axes;
-    let at = 0;
-    for (let volume = 0; volume < batch; volume++) {
-      for (let d = 0; d < depth.output; d++) {
-        const [startD, endD] = range(d, depth);
-        for (let h = 0; h < height.output; h++) {
-          const [startH, endH] = range(h, height);
-          for (let w = 0; w < width.output; w++) {
-            const [startW, endW] = range(w, width);
-            for (let channel = 0; channel < channels; channel++, at++) {
-              let place = -1;
-              for (let sd = startD; sd < endD; sd++) {
-                for (let sh = startH; sh < endH; sh++) {
-                  for (let sw = startW; sw < endW; sw++) {
-                    const cell = (((volume * depth.input + sd) * height.input + sh) * width.input + sw) * channels +
-                      channel;
-                    if (place < 0 || values[cell]! > values[place]!) place = cell;
-                  }
+registerOnCpu<PoolAttributes>(MAX_POOL_GRADIENT, ({ arrays, shapes }, attributes) => {
+  const { axes, batch, channels } = poolingOf(shapes.x!, attributes);
+  const [values, gradients] = [arrays.x!, arrays.dy!];
+  const dx = new Float32Array(values.length);
+  const range = (i: number, { input, filter, stride, before }: PoolAxis): [number, number] => [
+    Math.max(0, i * stride - before),
+    Math.min(input, i * stride - before + filter),
+  ];
+  const [depth, height, width] = axes;
+  let at = 0;
+  for (let volume = 0; volume < batch; volume++) {
+    for (let d = 0; d < depth.output; d++) {
+      const [startD, endD] = range(d, depth);
+      for (let h = 0; h < height.output; h++) {
+        const [startH, endH] = range(h, height);
+        for (let w = 0; w < width.output; w++) {
+          const [startW, endW] = range(w, width);
+          for (let channel = 0; channel < channels; channel++, at++) {
+            let place = -1;
+            for (let sd = startD; sd < endD; sd++) {
+              for (let sh = startH; sh < endH; sh++) {
+                for (let sw = startW; sw < endW; sw++) {
+                  const cell = (((volume * depth.input + sd) * height.input + sh) * width.input + sw) * channels +
+                    channel;
+                  if (place < 0 || values[cell]! > values[place]!) place = cell;
                 }
               }
-              if (place >= 0) dx[place]! += gradients[at]!;
             }
+            if (place >= 0) dx[place]! += gradients[at]!;
           }
         }
       }
     }
-    return cpu.makeTensorInfo(x.shape, "float32", dx);
-  },
+  }
+  return [[shapes.x!, dx]];
 });

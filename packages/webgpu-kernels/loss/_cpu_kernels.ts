@@ -1,4 +1,4 @@
-import * as tf from "@tensorflow/tfjs-core";
+import { type CpuInputs, registerOnCpu } from "../_cpu_kernel.ts";
 import {
   DICE_CROSS_ENTROPY,
   DICE_CROSS_ENTROPY_GRADIENT,
@@ -7,14 +7,6 @@ import {
   type SegmentationSizes,
   segmentationSizes,
 } from "./_names.ts";
-
-type KernelArguments = Parameters<tf.KernelFunc>[0];
-type Inputs = Readonly<Record<"logits" | "labels" | "sums" | "dy", tf.TensorInfo>>;
-
-interface Store {
-  readonly data: { get(dataId: object): { values: Float32Array | Int32Array } };
-  makeTensorInfo(shape: readonly number[], dtype: "float32", values: Float32Array): tf.TensorInfo;
-}
 
 /** Probabilities, shares in the label and surprises (−log of the probability) of one cell's classes. */
 interface Cell {
@@ -25,11 +17,12 @@ interface Cell {
 
 /** Calls back for every cell that is not ignored; `cell` is filled anew each time. */
 function forEachCell(
-  { logits, labels }: { logits: ArrayLike<number>; labels: ArrayLike<number> },
+  arrays: CpuInputs["arrays"],
   { batch, cells, channels, classes, indices }: SegmentationSizes,
   ignoreLabel: number | undefined,
   body: (at: { volume: number; cell: number }, cell: Cell) => void,
 ): void {
+  const { logits, labels } = arrays as Record<"logits" | "labels", Float32Array>;
   const [probabilities, shares, surprises] = [0, 0, 0].map(() => new Float64Array(classes)) as [
     Float64Array,
     Float64Array,
@@ -67,86 +60,62 @@ function diceOf(
   return { size, divisor, dice: (2 * sum(0) + smoothNumerator) / divisor };
 }
 
-function prepare({ inputs, attrs, backend }: KernelArguments) {
-  const tensors = inputs as unknown as Inputs;
-  const attributes = attrs as unknown as DiceCrossEntropyAttributes;
-  const store = backend as unknown as Store;
-  const values = (name: keyof Inputs): Float32Array | Int32Array => store.data.get(tensors[name].dataId).values;
-  const sizes = segmentationSizes(tensors.logits.shape, tensors.labels.dtype === "int32", attributes);
+function prepare({ shapes, types }: CpuInputs, attributes: DiceCrossEntropyAttributes) {
+  const sizes = segmentationSizes(shapes.logits!, types.labels === "int32", attributes);
   const weightsOf = (weights: readonly number[] | undefined): readonly number[] =>
     weights ?? new Array<number>(sizes.classes).fill(1);
-  return {
-    tensors,
-    attributes,
-    store,
-    values,
-    sizes,
-    arrays: { logits: values("logits"), labels: values("labels") },
-    weights: weightsOf(attributes.classWeights),
-    diceWeights: weightsOf(attributes.diceClassWeights),
-  };
+  return { sizes, weights: weightsOf(attributes.classWeights), diceWeights: weightsOf(attributes.diceClassWeights) };
 }
 
-tf.registerKernel({
-  kernelName: DICE_CROSS_ENTROPY,
-  backendName: "cpu",
-  kernelFunc: (args: KernelArguments) => {
-    const { attributes, store, sizes, arrays, weights, diceWeights } = prepare(args);
-    const { classes, groups } = sizes;
-    const { firstClass, diceWeight, crossEntropyWeight, ignoreLabel } = attributes;
-    const sums = new Float64Array(3 * classes * groups + 2);
-    const last = 3 * classes * groups;
-    forEachCell(arrays, sizes, ignoreLabel, ({ volume }, { probabilities, shares, surprises }) => {
-      const g = groups === 1 ? 0 : volume;
-      for (let c = 0; c < classes; c++) {
-        sums[c * groups + g]! += shares[c]! * probabilities[c]!;
-        sums[(classes + c) * groups + g]! += probabilities[c]!;
-        sums[(2 * classes + c) * groups + g]! += shares[c]!;
-        sums[last]! += weights[c]! * shares[c]! * surprises[c]!;
-        sums[last + 1]! += weights[c]! * shares[c]!;
-      }
-    });
-    let terms = 0;
-    for (let c = firstClass; c < classes; c++) {
-      for (let g = 0; g < groups; g++) terms += diceWeights[c]! * (1 - diceOf(sums, [c, g], sizes, attributes).dice);
+registerOnCpu<DiceCrossEntropyAttributes>(DICE_CROSS_ENTROPY, (inputs, attributes) => {
+  const { sizes, weights, diceWeights } = prepare(inputs, attributes);
+  const { classes, groups } = sizes;
+  const { firstClass, diceWeight, crossEntropyWeight, ignoreLabel } = attributes;
+  const sums = new Float64Array(3 * classes * groups + 2);
+  const last = 3 * classes * groups;
+  forEachCell(inputs.arrays, sizes, ignoreLabel, ({ volume }, { probabilities, shares, surprises }) => {
+    const g = groups === 1 ? 0 : volume;
+    for (let c = 0; c < classes; c++) {
+      sums[c * groups + g]! += shares[c]! * probabilities[c]!;
+      sums[(classes + c) * groups + g]! += probabilities[c]!;
+      sums[(2 * classes + c) * groups + g]! += shares[c]!;
+      sums[last]! += weights[c]! * shares[c]! * surprises[c]!;
+      sums[last + 1]! += weights[c]! * shares[c]!;
     }
-    const entropy = sums[last + 1] === 0 ? sums[last]! : sums[last]! / sums[last + 1]!;
-    const loss = diceWeight * terms / (groups * (classes - firstClass)) + crossEntropyWeight * entropy;
-    return [
-      store.makeTensorInfo([], "float32", Float32Array.of(loss)),
-      store.makeTensorInfo([sums.length], "float32", Float32Array.from(sums)),
-    ];
-  },
+  });
+  let terms = 0;
+  for (let c = firstClass; c < classes; c++) {
+    for (let g = 0; g < groups; g++) terms += diceWeights[c]! * (1 - diceOf(sums, [c, g], sizes, attributes).dice);
+  }
+  const entropy = sums[last + 1] === 0 ? sums[last]! : sums[last]! / sums[last + 1]!;
+  const loss = diceWeight * terms / (groups * (classes - firstClass)) + crossEntropyWeight * entropy;
+  return [[[], Float32Array.of(loss)], [[sums.length], Float32Array.from(sums)]];
 });
 
-tf.registerKernel({
-  kernelName: DICE_CROSS_ENTROPY_GRADIENT,
-  backendName: "cpu",
-  kernelFunc: (args: KernelArguments) => {
-    const { tensors, attributes, store, values, sizes, arrays, weights, diceWeights } = prepare(args);
-    const { channels, classes, groups } = sizes;
-    const { firstClass, diceWeight, crossEntropyWeight, ignoreLabel } = attributes;
-    const [sums, dy] = [values("sums"), values("dy")[0]!];
-    const total = sums[3 * classes * groups + 1]!;
-    const share = total === 0 ? 0 : crossEntropyWeight / total;
-    const factor = diceWeight / (groups * (classes - firstClass));
-    const gradient = new Float32Array(arrays.logits.length);
-    const slopes = new Float64Array(classes);
-    forEachCell(arrays, sizes, ignoreLabel, ({ volume, cell }, { probabilities, shares }) => {
-      let [mean, weight] = [0, 0];
-      for (let c = 0; c < classes; c++) {
-        const { size, divisor, dice } = diceOf(sums, [c, groups === 1 ? 0 : volume], sizes, attributes);
-        const pull = (size > LEAST_DENOMINATOR ? dice : 0) - 2 * shares[c]!;
-        slopes[c] = c < firstClass ? 0 : factor * diceWeights[c]! * pull / divisor;
-        mean += slopes[c]! * probabilities[c]!;
-        weight += weights[c]! * shares[c]!;
-      }
-      for (let c = classes - channels; c < classes; c++) {
-        const p = probabilities[c]!;
-        gradient[cell * channels + c - (classes - channels)] = dy *
-          (p * (slopes[c]! - mean) + share * (p * weight - weights[c]! * shares[c]!));
-      }
-    });
-    return store.makeTensorInfo(tensors.logits.shape, "float32", gradient);
-  },
+registerOnCpu<DiceCrossEntropyAttributes>(DICE_CROSS_ENTROPY_GRADIENT, (inputs, attributes) => {
+  const { sizes, weights, diceWeights } = prepare(inputs, attributes);
+  const { logits, sums, dy } = inputs.arrays as Record<"logits" | "sums" | "dy", Float32Array>;
+  const { channels, classes, groups } = sizes;
+  const { firstClass, diceWeight, crossEntropyWeight, ignoreLabel } = attributes;
+  const total = sums[3 * classes * groups + 1]!;
+  const share = total === 0 ? 0 : crossEntropyWeight / total;
+  const factor = diceWeight / (groups * (classes - firstClass));
+  const gradient = new Float32Array(logits.length);
+  const slopes = new Float64Array(classes);
+  forEachCell(inputs.arrays, sizes, ignoreLabel, ({ volume, cell }, { probabilities, shares }) => {
+    let [mean, weight] = [0, 0];
+    for (let c = 0; c < classes; c++) {
+      const { size, divisor, dice } = diceOf(sums, [c, groups === 1 ? 0 : volume], sizes, attributes);
+      const pull = (size > LEAST_DENOMINATOR ? dice : 0) - 2 * shares[c]!;
+      slopes[c] = c < firstClass ? 0 : factor * diceWeights[c]! * pull / divisor;
+      mean += slopes[c]! * probabilities[c]!;
+      weight += weights[c]! * shares[c]!;
+    }
+    for (let c = classes - channels; c < classes; c++) {
+      const p = probabilities[c]!;
+      gradient[cell * channels + c - (classes - channels)] = dy[0]! *
+        (p * (slopes[c]! - mean) + share * (p * weight - weights[c]! * shares[c]!));
+    }
+  });
+  return [[inputs.shapes.logits!, gradient]];
 });

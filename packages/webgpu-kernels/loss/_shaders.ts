@@ -1,4 +1,5 @@
 import { repeat } from "../conv3d/_shader_text.ts";
+import { flatShader } from "../_flat_shader.ts";
 import type { ShaderProgram } from "../program.ts";
 import { type DiceCrossEntropyAttributes, LEAST_DENOMINATOR, type SegmentationSizes } from "./_names.ts";
 
@@ -108,18 +109,16 @@ export function partialSumsShader(shader: LossShader): ShaderProgram {
   const classOf = (b: number): string => blocks === 1 ? `${b}` : `c${b}`;
   const cut = classes % classesPerBlock !== 0;
   const wrong = indices ? `if (label < 0 || label >= ${classes}) { entropy += uniforms.NAN; }` : "";
-  return {
+  return flatShader({
     key: `diceCrossEntropy/partial/${
       JSON.stringify([batch, cells, shader.channels, indices, classWeights, ignoreLabel])
     }`,
     inputs: ["logits", "labels"],
     outputShape: [3 * classes * each + 2 * invocations],
-    workgroupSize: [32, 1, 1],
-    workgroups: [Math.ceil(invocations / 32), 1, 1],
-    code: `
-${declareWeights("classWeights", classWeights)}
-fn main(index : i32) {
-  if (index >= ${invocations}) { return; }
+    workgroup: 32,
+    invocations,
+    declarations: declareWeights("classWeights", classWeights),
+    body: `
   let part = index % ${parts};
   let volume = (index / ${parts}) % ${batch};
   let block = index / ${each};
@@ -165,9 +164,8 @@ ${
   }`)
     }
   result[(${3 * classes} + block) * ${each} + place] = entropy;
-  result[(${3 * classes + blocks} + block) * ${each} + place] = weights;
-}`,
-  };
+  result[(${3 * classes + blocks} + block) * ${each} + place] = weights;`,
+  });
 }
 
 /** WGSL: adds `sum` up over the invocations of a workgroup, into the first one's. */
@@ -279,7 +277,7 @@ export function gradientShader(shader: LossShader, shape: readonly number[]): Sh
   };
   const own = (c: string): string => spelledOut ? `slope${c}` : "slope";
   const channel = (c: string): string => channels === 1 ? (c === "0" ? "" : "result[at]") : `result[start + ${c}]`;
-  return {
+  return flatShader({
     key: `diceCrossEntropy/gradient/${
       JSON.stringify([
         batch,
@@ -299,12 +297,9 @@ export function gradientShader(shader: LossShader, shape: readonly number[]): Sh
     }`,
     inputs: ["logits", "labels", "sums", "dy"],
     outputShape: shape,
-    workgroupSize: [64, 1, 1],
-    workgroups: [Math.ceil(batch * cells / 64), 1, 1],
-    code: `
-${declareWeights("classWeights", classWeights)}${declareWeights("diceClassWeights", diceClassWeights)}
-fn main(index : i32) {
-  if (index >= ${batch * cells}) { return; }
+    invocations: batch * cells,
+    declarations: declareWeights("classWeights", classWeights) + declareWeights("diceClassWeights", diceClassWeights),
+    body: `
   let at = index;
   let g = ${groups === 1 ? "0" : `at / ${cells}`};
   ${readLabel(shader)}
@@ -334,7 +329,6 @@ ${
     let pull = p * weight - ${weighted("classWeights", classWeights, c)}${target(shader, c)};
     ${channel(c)} = select(dy[0] * (p * (${own(c)} - mean) + share * pull), 0.0, ignored);
   }`)
-    }
-}`,
-  };
+    }`,
+  });
 }

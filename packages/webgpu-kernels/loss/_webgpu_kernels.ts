@@ -1,4 +1,5 @@
 import * as tf from "@tensorflow/tfjs-core";
+import { disposeTensors } from "../_kernel_wrapping.ts";
 import { runShader } from "../program.ts";
 import {
   DICE_CROSS_ENTROPY,
@@ -23,7 +24,7 @@ tf.registerKernel({
     const shader = shaderFor(tensors, attrs as unknown as DiceCrossEntropyAttributes);
     const partial = runShader(partialSumsShader(shader), [tensors.logits, tensors.labels]);
     const sums = runShader(sumsShader(shader), [partial]);
-    (backend as { disposeData(dataId: object): boolean }).disposeData(partial.dataId);
+    disposeTensors(backend, partial);
     return [runShader(totalShader(shader), [sums]), sums];
   },
 });

@@ -1,4 +1,5 @@
 import * as tf from "@tensorflow/tfjs-core";
+import { registerOnCpu } from "../_cpu_kernel.ts";
 import { runShader } from "../program.ts";
 import { ELEMENTS_PER_WORKGROUP, flat, foldWorkgroups, portions, THREADS, workgroupsFor } from "./_table.ts";
 
@@ -117,18 +118,8 @@ tf.registerKernel({
   },
 });
 
-tf.registerKernel({
-  kernelName: GLOBAL_NORM_KERNEL,
-  backendName: "cpu",
-  kernelFunc: ({ inputs, backend }) => {
-    const cpu = backend as unknown as {
-      readonly data: { get(dataId: object): { values: Float32Array } };
-      makeTensorInfo(shape: readonly number[], dtype: "float32", values: Float32Array): tf.TensorInfo;
-    };
-    let sum = 0;
-    for (const { dataId } of Object.values(inputs as Record<string, tf.TensorInfo>)) {
-      for (const value of cpu.data.get(dataId).values) sum += value * value;
-    }
-    return cpu.makeTensorInfo([], "float32", Float32Array.of(Math.sqrt(sum)));
-  },
+registerOnCpu(GLOBAL_NORM_KERNEL, ({ arrays }) => {
+  let sum = 0;
+  for (const values of Object.values(arrays)) for (const value of values) sum += value * value;
+  return [[[], Float32Array.of(Math.sqrt(sum))]];
 });

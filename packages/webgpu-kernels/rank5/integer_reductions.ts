@@ -7,7 +7,7 @@
  * @module
  */
 import * as tf from "@tensorflow/tfjs-core";
-import { callKernel, type KernelArguments, viewAs, wrapKernel } from "../_kernel_wrapping.ts";
+import { callKernel, disposeTensors, type KernelArguments, viewAs, wrapKernel } from "../_kernel_wrapping.ts";
 
 /** Kernels, and under which name they are told the axes. */
 const REDUCTIONS = {
@@ -43,7 +43,7 @@ for (const [kernelName, attribute] of Object.entries(REDUCTIONS)) {
       const last = tf.backend_util.getInnerMostAxes(axes.length, rank);
       const given = { ...attrs, [attribute]: Array.isArray(attrs![attribute]) ? last : last[0]!, keepDims: false };
       const result = stock({ inputs: { x: moved }, backend, attrs: given }) as tf.TensorInfo;
-      (backend as { disposeData(dataId: object): boolean }).disposeData(moved.dataId);
+      disposeTensors(backend, moved);
       const { keepDims } = attrs as unknown as { keepDims?: boolean };
       return keepDims ? viewAs(result, x.shape.map((size, axis) => axes.includes(axis) ? 1 : size)) : result;
     },

@@ -7,7 +7,7 @@
  * @module
  */
 import type * as tf from "@tensorflow/tfjs-core";
-import { callKernel, type KernelArguments, viewAs, wrapKernel } from "../_kernel_wrapping.ts";
+import { callKernel, disposeTensors, type KernelArguments, viewAs, wrapKernel } from "../_kernel_wrapping.ts";
 import { flatShader } from "../_flat_shader.ts";
 import { runShader, type ShaderProgram } from "../program.ts";
 
@@ -53,7 +53,7 @@ wrapKernel(
     const moved = runShader(integerShader(x.shape, perm), [x]);
     if (x.dtype !== "bool") return moved;
     const truths = callKernel("Cast", { x: moved }, { backend, attrs: { dtype: "bool" } });
-    (backend as { disposeData(dataId: object): boolean }).disposeData(moved.dataId);
+    disposeTensors(backend, moved);
     return truths;
   },
 );

@@ -1,5 +1,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { callKernel } from "../_kernel_wrapping.ts";
+import { registerOnCpu } from "../_cpu_kernel.ts";
+import { flatShader } from "../_flat_shader.ts";
 import { runShader } from "../program.ts";
 import { type AxisTable, axisTable } from "./_axis_tables.ts";
 
@@ -51,26 +53,22 @@ function run(
   const table = store.makeTensorInfo([2 * pairs.flat().length], "float32", Float32Array.from(pairs.flat(2)));
   const starts = [0, pairs[0]!.length, pairs[0]!.length + pairs[1]!.length];
   const result = runShader(
-    {
+    flatShader({
       key: `resize/${name}/${JSON.stringify([batch, source, grid, channels])}`,
       inputs: ["source", "table"],
       vectorInputs: [lanes, 1],
       vectorOutput: lanes,
       outputShape: [batch, ...grid, channels],
-      workgroupSize: [64, 1, 1],
-      workgroups: [Math.ceil(invocations / 64), 1, 1],
-      code: `
-${AXES.map((axis, i) => `const ${axis}Table = ${starts[i]};`).join("\n")}
-fn main(index : i32) {
-  if (index >= ${invocations}) { return; }
+      invocations,
+      declarations: AXES.map((axis, i) => `const ${axis}Table = ${starts[i]};`).join("\n"),
+      body: `
   let group = index % ${groups};
   let w = (index / ${groups}) % ${grid[2]};
   let h = (index / ${groups * grid[2]}) % ${grid[1]};
   let d = (index / ${groups * grid[2] * grid[1]}) % ${grid[0]};
   let start = (index / ${groups * grid[2] * grid[1] * grid[0]}) * ${source[0] * source[1] * source[2] * groups} + group;
-${body({ source, type: lanes === 4 ? "vec4<f32>" : "f32" })}
-}`,
-    },
+${body({ source, type: lanes === 4 ? "vec4<f32>" : "f32" })}`,
+    }),
     [input, table],
   );
   store.disposeData(table.dataId);
@@ -187,29 +185,22 @@ function forEachPart(tables: Tables, body: (output: number, input: number, weigh
 
 for (const kernelName of [RESIZE, RESIZE_GRADIENT]) {
   const forward = kernelName === RESIZE;
-  tf.registerKernel({
-    kernelName,
-    backendName: "cpu",
-    kernelFunc: ({ inputs, attrs, backend }) => {
-      const cpu = backend as unknown as Store & { readonly data: { get(dataId: object): { values: Float32Array } } };
-      const source = (forward ? inputs.x : inputs.dy) as tf.TensorInfo;
-      const { size, alignCorners } = attrs as unknown as ResizeAttributes;
-      const grid = gridOf(source);
-      const tables = forward ? tablesOf(grid, size, alignCorners) : tablesOf(size, grid, alignCorners);
-      const [batch, , , , channels] = source.shape as [number, number, number, number, number];
-      const values = cpu.data.get(source.dataId).values;
-      const result = new Float32Array(batch * size[0] * size[1] * size[2] * channels);
-      const [from, to] = [grid, size].map(([d, h, w]) => d * h * w * channels) as [number, number];
-      for (let volume = 0; volume < batch; volume++) {
-        forEachPart(tables, (output, input, weight) => {
-          const [read, write] = forward ? [input, output] : [output, input];
-          for (let channel = 0; channel < channels; channel++) {
-            result[volume * to + write * channels + channel]! += weight *
-              values[volume * from + read * channels + channel]!;
-          }
-        });
-      }
-      return cpu.makeTensorInfo([batch, ...size, channels], "float32", result);
-    },
+  registerOnCpu<ResizeAttributes>(kernelName, ({ arrays, shapes }, { size, alignCorners }) => {
+    const [values, shape] = forward ? [arrays.x!, shapes.x!] : [arrays.dy!, shapes.dy!];
+    const [batch, channels] = [shape[0]!, shape[4]!];
+    const grid: Grid = [shape[1]!, shape[2]!, shape[3]!];
+    const tables = forward ? tablesOf(grid, size, alignCorners) : tablesOf(size, grid, alignCorners);
+    const result = new Float32Array(batch * size[0] * size[1] * size[2] * channels);
+    const [from, to] = [grid, size].map(([d, h, w]) => d * h * w * channels) as [number, number];
+    for (let volume = 0; volume < batch; volume++) {
+      forEachPart(tables, (output, input, weight) => {
+        const [read, write] = forward ? [input, output] : [output, input];
+        for (let channel = 0; channel < channels; channel++) {
+          result[volume * to + write * channels + channel]! += weight *
+            values[volume * from + read * channels + channel]!;
+        }
+      });
+    }
+    return [[[batch, ...size, channels], result]];
   });
 }

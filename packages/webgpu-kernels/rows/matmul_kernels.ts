@@ -8,7 +8,7 @@
  * @module
  */
 import * as tf from "@tensorflow/tfjs-core";
-import { callKernel, type KernelArguments, viewAs, wrapKernel } from "../_kernel_wrapping.ts";
+import { callKernel, disposeTensors, type KernelArguments, viewAs, wrapKernel } from "../_kernel_wrapping.ts";
 
 /** Inner dimension of a portion; llvmpipe silently ends an invocation's loops after 65,535 turns. */
 const MOST_INNER = 32_768;
@@ -81,7 +81,7 @@ wrapKernel("BatchMatMul", isSound, (args, stock) => {
     const begin = x.shape.map((_, i) => i === axis ? range.begin : 0);
     const part = callKernel("Slice", { x }, { backend, attrs: { begin, size: x.shape.with(axis, range.size) } });
     const result = body(part);
-    dispose(backend, part);
+    disposeTensors(backend, part);
     return result;
   };
   /** Computes a result for each range and joins them along an axis. */
@@ -89,7 +89,7 @@ wrapKernel("BatchMatMul", isSound, (args, stock) => {
     const results = ranges.map(body);
     if (results.length === 1) return results[0]!;
     const joined = callKernel("Concat", results, { backend, attrs: { axis } });
-    for (const result of results) dispose(backend, result);
+    disposeTensors(backend, ...results);
     return joined;
   };
   /** Adds up portions of the inner dimension. */
@@ -106,8 +106,7 @@ wrapKernel("BatchMatMul", isSound, (args, stock) => {
       )
       .reduce((sum, product) => {
         const next = callKernel("Add", { a: sum, b: product }, { backend });
-        dispose(backend, sum);
-        dispose(backend, product);
+        disposeTensors(backend, sum, product);
         return next;
       });
   const multiplyBatch = (left: tf.TensorInfo, right: tf.TensorInfo): tf.TensorInfo =>
@@ -129,10 +128,6 @@ wrapKernel("BatchMatMul", isSound, (args, stock) => {
   return viewAs(product, [...outer, rows, columns]);
 });
 
-function dispose(backend: unknown, { dataId }: tf.TensorInfo): void {
-  (backend as { disposeData(dataId: object): boolean }).disposeData(dataId);
-}
-
 /** Kernels of the activations that a fused product may have. */
 const ACTIVATIONS: Readonly<Record<string, string>> = {
   relu: "Relu",
@@ -151,7 +146,7 @@ wrapKernel("_FusedMatMul", isSound, ({ inputs, attrs, backend }) => {
   };
   let result = callKernel("BatchMatMul", { a: a!, b: b! }, { backend, attrs: { transposeA, transposeB } });
   const go = (next: tf.TensorInfo): void => {
-    dispose(backend, result);
+    disposeTensors(backend, result);
     result = next;
   };
   if (bias) go(callKernel("Add", { a: result, b: bias }, { backend }));

@@ -7,7 +7,7 @@
  * @module
  */
 import * as tf from "@tensorflow/tfjs-core";
-import { type KernelArguments, wrapKernel } from "../_kernel_wrapping.ts";
+import { disposeTensors, type KernelArguments, wrapKernel } from "../_kernel_wrapping.ts";
 import { flatShader } from "../_flat_shader.ts";
 import { runShader, type ShaderProgram } from "../program.ts";
 import { lanesOf, LARGE, sizeOf } from "./_lanes.ts";
@@ -88,7 +88,7 @@ function reduce(
   const partial = runShader(sumShader(columns, { cellsPerPart, factor: 1, outputShape: [outer, parts, inner] }), [x]);
   const total = sumShader({ outer, cells: parts, inner }, { cellsPerPart: parts, factor, outputShape });
   const result = runShader(total, [partial]);
-  (backend as { disposeData(dataId: object): boolean }).disposeData(partial.dataId);
+  disposeTensors(backend, partial);
   return result;
 }
 
