@@ -3,25 +3,12 @@ import { WebGPUBackend } from "@tensorflow/tfjs-backend-webgpu";
 import { type BufferDevice, BufferPool } from "../memory/_buffer_pool.ts";
 import { IdleTimer } from "../memory/_idle_timer.ts";
 import { type DeviceGuard, type GuardedDevice, installDeviceGuard } from "./device_guard.ts";
+import { LimitChecks, type Limits, mebibytes } from "./_limit_checks.ts";
 import { nextTask } from "./_next_task.ts";
 import { GpuError } from "./gpu_error.ts";
-import { workgroupBytes } from "./_workgroup_bytes.ts";
 
 type RunArguments = Parameters<WebGPUBackend["runWebGPUProgram"]>;
 type Program = RunArguments[0];
-
-/** Limits of a device that a dispatch can exceed. */
-type Limits = Readonly<
-  Record<
-    | "maxStorageBufferBindingSize"
-    | "maxBufferSize"
-    | "maxStorageBuffersPerShaderStage"
-    | "maxComputeInvocationsPerWorkgroup"
-    | "maxComputeWorkgroupStorageSize"
-    | "maxComputeWorkgroupsPerDimension",
-    number
-  >
->;
 
 /** A shader that writes into tensors which exist, several at once, where TensorFlow.js' programs write one new one. */
 export interface InPlaceProgram {
@@ -66,6 +53,7 @@ export class GuardedWebGPUBackend extends WebGPUBackend {
   readonly #idle = new IdleTimer(30_000, () => void this.trim());
   #placing: Placing | undefined;
   readonly #limits: Limits;
+  readonly #checks: LimitChecks;
   readonly #sent = new Set<string>();
   readonly #pipelines = new Map<string, unknown>();
   readonly #writtenInPlace = new WeakSet<object>();
@@ -75,6 +63,7 @@ export class GuardedWebGPUBackend extends WebGPUBackend {
     this.guard = installDeviceGuard(device as unknown as GuardedDevice);
     this.isFallbackAdapter = isSoftware(adapterInfo as unknown as AdapterDescription);
     this.#limits = device.limits as unknown as Limits;
+    this.#checks = new LimitChecks(this.#limits);
     // TensorFlow.js keeps values that were read, and never looks at the buffer again: wrong once a buffer is written in place.
     const internals = this as unknown as Internals;
     this.pool = new BufferPool(device as unknown as BufferDevice, {
@@ -105,7 +94,7 @@ export class GuardedWebGPUBackend extends WebGPUBackend {
   ): void {
     this.guard.throwIfFailed();
     for (const { dataId, shape, dtype } of tensors) {
-      this.#checkBinding(shape, dtype);
+      this.#checks.checkBinding(shape, dtype);
       this.uploadToGPU(dataId);
     }
     const [first, ...rest] = tensors as [tf.TensorInfo, ...tf.TensorInfo[]];
@@ -137,15 +126,15 @@ export class GuardedWebGPUBackend extends WebGPUBackend {
   override runWebGPUProgram(...args: RunArguments): tf.TensorInfo {
     this.guard.throwIfFailed();
     const [program, inputs, dtype, , output] = args;
-    for (const input of inputs) this.#checkBinding(input.shape, input.dtype);
-    this.#checkBinding(output?.shape ?? program.outputShape, output?.dtype ?? dtype);
+    for (const input of inputs) this.#checks.checkBinding(input.shape, input.dtype);
+    this.#checks.checkBinding(output?.shape ?? program.outputShape, output?.dtype ?? dtype);
     const name = program.shaderKey;
     if (this.#sent.has(name)) {
-      this.#checkDispatch(program);
+      this.#checks.checkDispatch(program);
       return super.runWebGPUProgram(...args);
     }
-    this.#checkDispatch(program);
-    this.#checkPipeline(program, inputs.length);
+    this.#checks.checkDispatch(program);
+    this.#checks.checkPipeline(program, inputs.length);
     this.#sent.add(name);
     return this.guard.watch(describe(program, inputs), () => super.runWebGPUProgram(...args));
   }
@@ -205,7 +194,7 @@ export class GuardedWebGPUBackend extends WebGPUBackend {
     this.guard.throwIfFailed();
     const { resource, shape, dtype } = this.tensorMap.get(dataId);
     if (resource !== undefined && resource !== null) return;
-    this.#checkBinding(shape, dtype);
+    this.#checks.checkBinding(shape, dtype);
     this.#placing = { shape, dtype };
     super.uploadToGPU(dataId);
     this.#placing = undefined;
@@ -231,50 +220,6 @@ export class GuardedWebGPUBackend extends WebGPUBackend {
     super.dispose();
     this.device.destroy();
   }
-
-  #checkBinding(shape: readonly number[], dtype: string): void {
-    const bytes = bytesOf(shape, dtype);
-    const limit = Math.min(this.#limits.maxStorageBufferBindingSize, this.#limits.maxBufferSize);
-    if (bytes > limit) {
-      throw new GpuError(
-        "limit",
-        `Cannot place a tensor on the device: it is too large for one buffer: got [${shape}] ${dtype}, ${
-          mebibytes(bytes)
-        }, expected at ` +
-          `most ${mebibytes(limit)}. Use a smaller batch, patch or number of channels.`,
-      );
-    }
-  }
-
-  #checkDispatch(program: Program): void {
-    const most = this.#limits.maxComputeWorkgroupsPerDimension;
-    const [x, y, z] = program.dispatch;
-    const flat = program.dispatchLayout.y === undefined && program.dispatchLayout.z === undefined; // may be folded into three dimensions
-    if (y > most || z > most || (x > most && !flat) || x > most ** 3) {
-      throw new GpuError(
-        "limit",
-        `Cannot dispatch ${program.shaderKey}: too many workgroups for output [${program.outputShape}]: got [${program.dispatch}], ` +
-          `expected at most ${most} each. Reshape the tensors so that no dimension is that long.`,
-      );
-    }
-  }
-
-  #checkPipeline(program: Program, inputs: number): void {
-    const refuse = (what: string, got: number, most: number): void => {
-      if (got <= most) return;
-      throw new GpuError(
-        "limit",
-        `Cannot build the pipeline of ${program.shaderKey} for output [${program.outputShape}]: ${what}: got ${got}, expected at most ` +
-          `${most}. Use another device or smaller tensors.`,
-      );
-    };
-    const limits = this.#limits;
-    refuse("too many storage buffers", inputs + 1, limits.maxStorageBuffersPerShaderStage);
-    const invocations = program.workgroupSize.reduce((product, size) => product * size, 1);
-    refuse("too many invocations per workgroup", invocations, limits.maxComputeInvocationsPerWorkgroup);
-    const bytes = workgroupBytes(program.getUserCode());
-    refuse("too much workgroup memory in bytes", bytes, limits.maxComputeWorkgroupStorageSize);
-  }
 }
 
 /** What an adapter says of itself. */
@@ -291,12 +236,4 @@ export function isSoftware({ description, isFallbackAdapter }: AdapterDescriptio
 function describe(program: Program, inputs: readonly tf.TensorInfo[]): string {
   const shapes = inputs.map(({ shape }) => `[${shape}]`).join(", ");
   return `The shader ${program.shaderKey} (${shapes} → [${program.outputShape}])`;
-}
-
-function bytesOf(shape: readonly number[], dtype: string): number {
-  return shape.reduce((product, size) => product * size, dtype === "complex64" ? 8 : 4);
-}
-
-function mebibytes(bytes: number): string {
-  return `${(bytes / 2 ** 20).toFixed(1)} MiB`;
 }

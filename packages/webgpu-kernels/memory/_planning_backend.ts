@@ -1,5 +1,6 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { GuardedWebGPUBackend } from "../guard/_guarded_backend.ts";
+import { bytesOf } from "../guard/_limit_checks.ts";
 import type { PlanDevice } from "./_plan_device.ts";
 
 /** Tensors of one shape that were alive together. */
@@ -119,7 +120,7 @@ export class PlanningBackend extends GuardedWebGPUBackend {
 
   #note(buffer: object, shape: readonly number[], dtype: string, madeBy: string): void {
     const key = `[${shape}] ${dtype}`;
-    const one = (shape as number[]).reduce((product, size) => product * size, dtype === "complex64" ? 8 : 4);
+    const one = bytesOf(shape, dtype);
     const { count = 0, bytes = 0, ...before } = this.#alive.get(key) ?? {};
     this.#alive.set(key, { shape: [...shape], dtype, madeBy, ...before, count: count + 1, bytes: bytes + one });
     this.#owners.set(buffer, key);

@@ -105,6 +105,22 @@ testOnBackends(
   },
 );
 
+testOnBackends("planMemory: without an adapter it plans for what every device offers", async () => {
+  const adapters = Object.getPrototypeOf(navigator.gpu) as GPU;
+  const { requestAdapter } = adapters;
+  adapters.requestAdapter = () => Promise.resolve(null);
+  try {
+    const { largestTensor } = await planMemory(() => train({ size: 16, channels: 8, batch: 1, again: true }));
+    assert.ok(largestTensor!.bytes >= 4 * 16 ** 3 * 8);
+    await assert.rejects(
+      planMemory(() => train({ size: 64, channels: 160, batch: 1, again: true })),
+      /got \[1,64,64,64,160\] float32, 160\.0 MiB, expected at most 128\.0 MiB/,
+    );
+  } finally {
+    adapters.requestAdapter = requestAdapter;
+  }
+});
+
 testOnBackends(
   "planMemory: leaves tensors, variables, backend and values outside as they were",
   async ({ backend }) => {
