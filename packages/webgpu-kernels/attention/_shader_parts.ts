@@ -132,3 +132,18 @@ ${body}`,
 export function drawn(shader: AttentionShader): string {
   return shader.dropout > 0 ? `let drawn = hash(bitcast<u32>(seed[0]) ^ (u32(group) * 0x9e3779b9u));` : "";
 }
+
+/** Inputs that shaders name alike. */
+export const QUERY = { name: "query", rows: true };
+export const KEY = { name: "key", rows: true };
+export const VALUE = { name: "value", rows: true };
+export const GRADIENT = { name: "gradient", rows: true };
+export const STATS = { name: "stats", rows: false };
+
+/** WGSL: names and clamps the rows of an invocation; `i<r>` is the row, `at<r>` its index over all groups. */
+export function ownRows(count: number, total: number): string {
+  return repeat(
+    count,
+    (r) => `let i${r} = min(within * ${count} + ${r}, ${total - 1}); let at${r} = group * ${total} + i${r};`,
+  );
+}

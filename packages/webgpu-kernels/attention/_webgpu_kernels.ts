@@ -11,14 +11,8 @@ import {
   BIASED_ATTENTION,
 } from "./_names.ts";
 import { attentionShader } from "./_shader_parts.ts";
-import {
-  biasGradientShader,
-  forwardShader,
-  keyValueGradientShader,
-  queryGradientShader,
-  type RowRange,
-  statsShader,
-} from "./_shaders.ts";
+import { biasGradientShader, keyValueGradientShader, queryGradientShader, type RowRange } from "./_gradient_shaders.ts";
+import { forwardShader, statsShader } from "./_softmax_shaders.ts";
 
 type KernelArguments = Parameters<tf.KernelFunc>[0];
 
