@@ -1,5 +1,8 @@
 import type { TransportKind } from "./iterate_potentials.ts";
 
+/** How WebGPU iterates: each problem in one workgroup's registers, or in many workgroups. */
+export type TransportVariant = "tile" | "split";
+
 /** Name of the Sinkhorn kernel in TensorFlow.js' registry. */
 export const SINKHORN_KERNEL = "Med3dSinkhorn";
 /** Name of the adjoint kernel in TensorFlow.js' registry. */
@@ -11,6 +14,7 @@ export interface SinkhornAttributes {
   readonly iterations: number;
   readonly tolerance: number;
   readonly damping: number;
+  readonly variant?: TransportVariant;
 }
 
 /** Attributes of the adjoint kernel. */

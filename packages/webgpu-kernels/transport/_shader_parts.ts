@@ -23,3 +23,12 @@ fn ${name}(t : i32, value : f32) -> f32 {
 ${reduction("reduceMax", "max(lane[t], lane[t + width])")}
 ${reduction("reduceSum", "lane[t] + lane[t + width]")}`;
 }
+
+/** Names of a vector's components. */
+export const XYZW = "xyzw";
+
+/** 0 … count − 1. */
+export const range = (count: number): number[] => Array.from({ length: count }, (_, index) => index);
+
+/** WGSL lines, one for each of 0 … count − 1. */
+export const each = (count: number, line: (index: number) => string): string => range(count).map(line).join("\n");

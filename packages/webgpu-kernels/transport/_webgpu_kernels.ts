@@ -2,9 +2,19 @@ import * as tf from "@tensorflow/tfjs-core";
 import { runShader } from "../program.ts";
 import { adjointIterationsPerDispatch, adjointShader } from "./_adjoint_shader.ts";
 import { ADJOINT_KERNEL, type AdjointAttributes, SINKHORN_KERNEL, type SinkhornAttributes } from "./_kernel_names.ts";
-import { sinkhornIterationsPerDispatch, sinkhornShader } from "./_sinkhorn_shader.ts";
+import type { SinkhornShaderOptions } from "./_sinkhorn_options.ts";
+import { columnsShader, rowsShader } from "./_split_shaders.ts";
+import { MOST_ITERATIONS_PER_DISPATCH, passesPerDispatch, type TileLayout, tileLayout } from "./_tile_layout.ts";
+import { tileShader } from "./_tile_shader.ts";
 
 type KernelArguments = Parameters<tf.KernelFunc>[0];
+
+interface SinkhornInputs {
+  readonly cost: tf.TensorInfo;
+  readonly logs: tf.TensorInfo;
+  readonly state: tf.TensorInfo;
+  readonly backend: unknown;
+}
 
 function dispose(backend: unknown, { dataId }: tf.TensorInfo): void {
   (backend as { disposeData(dataId: object): boolean }).disposeData(dataId);
@@ -15,21 +25,52 @@ function portions(total: number, most: number): number[] {
   return Array.from({ length: Math.ceil(total / most) }, (_, index) => Math.min(most, total - index * most));
 }
 
+/** Runs {@linkcode tileShader} as often as a device that bounds loops may need; where the first time does all, the others return at once. */
+function solveInTiles(inputs: SinkhornInputs, options: SinkhornShaderOptions, layout: TileLayout): tf.TensorInfo {
+  const { cost, logs, state, backend } = inputs;
+  const iterations = Math.min(options.iterations, MOST_ITERATIONS_PER_DISPATCH);
+  const shader = tileShader({ ...options, iterations: options.iterations }, layout, iterations);
+  let current = state;
+  const dispatches = Math.ceil(options.iterations / passesPerDispatch(layout, iterations));
+  for (let dispatch = 0; dispatch < dispatches; dispatch++) {
+    const next = runShader(shader, [cost, logs, current, state]);
+    if (current !== state) dispose(backend, current);
+    current = next;
+  }
+  return current;
+}
+
+/** Two dispatches per iteration, over many workgroups; the same three tensors are written over and over. */
+function solveSplit({ cost, logs, state, backend }: SinkhornInputs, options: SinkhornShaderOptions): tf.TensorInfo {
+  const [first, second] = [rowsShader(options), columnsShader(options)];
+  let work: tf.TensorInfo | undefined;
+  const [states, current] = [[] as tf.TensorInfo[], { at: state }];
+  for (let iteration = 0; iteration < options.iterations; iteration++) {
+    work = runShader(first, [cost, logs, current.at], work);
+    current.at = runShader(second, [cost, logs, current.at, work], states[iteration % 2]);
+    states[iteration % 2] = current.at;
+  }
+  for (const info of [work!, ...states]) if (info !== current.at) dispose(backend, info);
+  return current.at;
+}
+
 tf.registerKernel({
   kernelName: SINKHORN_KERNEL,
   backendName: "webgpu",
   kernelFunc: ({ inputs, attrs, backend }: KernelArguments) => {
-    const { iterations, ...settings } = attrs as unknown as SinkhornAttributes;
+    const { variant, ...settings } = attrs as unknown as SinkhornAttributes;
     const { cost, logs, state } = inputs as { cost: tf.TensorInfo; logs: tf.TensorInfo; state: tf.TensorInfo };
     const [problems, rows, columns] = cost.shape as [number, number, number];
-    let current = state;
-    for (const portion of portions(iterations, sinkhornIterationsPerDispatch(rows, columns))) {
-      const shader = sinkhornShader({ problems, rows, columns, iterations: portion, ...settings });
-      const next = runShader(shader, [cost, logs, current]);
-      if (current !== state) dispose(backend, current);
-      current = next;
+    const options = { problems, rows, columns, ...settings };
+    const layout = variant === "split" ? undefined : tileLayout(rows, columns);
+    if (variant === "tile" && !layout) {
+      throw new RangeError(
+        `Cannot solve optimal transport in one workgroup: the problem is too large: got ${rows} × ${columns}, expected at most ` +
+          `320 × 320. Leave out \`variant\`.`,
+      );
     }
-    return current;
+    const given = { cost, logs, state, backend };
+    return layout ? solveInTiles(given, options, layout) : solveSplit(given, options);
   },
 });
 

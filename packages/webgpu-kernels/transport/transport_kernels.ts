@@ -1,9 +1,17 @@
 import * as tf from "@tensorflow/tfjs-core";
 import "./_cpu_kernels.ts";
-import { ADJOINT_KERNEL, type AdjointAttributes, SINKHORN_KERNEL, type SinkhornAttributes } from "./_kernel_names.ts";
-import { MAX_SINKHORN_SIZE } from "./_sinkhorn_shader.ts";
+import {
+  ADJOINT_KERNEL,
+  type AdjointAttributes,
+  SINKHORN_KERNEL,
+  type SinkhornAttributes,
+  type TransportVariant,
+} from "./_kernel_names.ts";
+import { MAX_TRANSPORT_SIZE } from "./_tile_layout.ts";
 import "./_webgpu_kernels.ts";
 import type { TransportKind } from "./iterate_potentials.ts";
+
+export type { TransportVariant } from "./_kernel_names.ts";
 
 /** Options of {@linkcode transportPotentials}. */
 export interface TransportPotentialsOptions {
@@ -13,11 +21,16 @@ export interface TransportPotentialsOptions {
   readonly iterations: number;
   /**
    * Stops a problem once no potential changes by more than this, in units of ε and beyond rounding; looked at in every iteration on
-   * cpu, in every eighth on WebGPU. Below 0 never stops early.
+   * cpu and, on WebGPU, of large problems, else at least in every eighth. Below 0 never stops early.
    */
   readonly tolerance: number;
   /** `ρ / (ρ + ε)` for unbalanced transport. Default 1. */
   readonly damping?: number;
+  /**
+   * How WebGPU iterates; cpu does not read it. `tile`: each problem in the registers of one workgroup, up to 320 × 320. `split`: each
+   * problem over many workgroups, in two dispatches per iteration. Default: `tile` where the problem fits.
+   */
+  readonly variant?: TransportVariant;
 }
 
 /** Options of {@linkcode transportAdjoint}. */
@@ -32,18 +45,21 @@ export interface TransportAdjointOptions {
 export const UNKNOWN_CHANGE = 3e38;
 
 /**
- * Tells whether the active backend has the fused kernels for a problem of this size: cpu always, WebGPU up to 1024 rows or columns,
- * others never.
+ * Tells whether the active backend has the fused kernels for a problem of this size: cpu always, WebGPU up to 16,384 rows and
+ * columns, others never.
  */
 export function hasTransportKernels(rows: number, columns: number): boolean {
   const backend = tf.getBackend();
   if (tf.getKernel(SINKHORN_KERNEL, backend) === undefined) return false;
-  return backend === "cpu" || Math.max(rows, columns) <= MAX_SINKHORN_SIZE;
+  return backend === "cpu" || Math.max(rows, columns) <= MAX_TRANSPORT_SIZE;
 }
 
 /**
- * Runs log-domain Sinkhorn iterations on a batch of problems, one workgroup each, in one dispatch (or a few, where the device bounds
- * loops). The iterations are those of {@linkcode iteratePotentials}.
+ * Runs Sinkhorn iterations on a batch of problems. The iterations are those of {@linkcode iteratePotentials}, for any costs.
+ *
+ * On WebGPU small problems have a workgroup each, and one dispatch (or a few, where the device bounds loops): stabilised scaling, with
+ * an iteration in the log domain wherever a scaling factor leaves its range (Schmitzer 2019). Larger ones go over many workgroups, with two
+ * dispatches per iteration, and what the first of them exponentiates is relative to the row's largest. On cpu in double precision.
  *
  * On the gradient tape the answer is a constant: differentiate implicitly with {@linkcode transportAdjoint}.
  *
@@ -54,6 +70,7 @@ export function hasTransportKernels(rows: number, columns: number): boolean {
  * @returns float32 in the form of `state`: f, g, k, the greatest change in the last iteration looked at, and iterations done. The
  * caller disposes.
  * @throws Error where {@linkcode hasTransportKernels} is false.
+ * @throws RangeError when `variant` is `tile` and the problem does not fit.
  */
 export function transportPotentials(
   cost: tf.Tensor3D,
