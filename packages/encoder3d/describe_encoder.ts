@@ -30,7 +30,8 @@ export interface EncoderDescription {
   readonly multiplyAdds: number;
   /**
    * Bytes that the backward pass of the batch waits for, estimated as two float32 maps per convolution or pooling: its output and that behind
-   * norm and activation. Working memory of single operations comes on top.
+   * norm and activation. Stages that are recomputed hold less; working memory of single operations comes on top. `planMemory` of
+   * @med3d/webgpu-kernels tells the peak of a whole step.
    */
   readonly activationBytes: number;
   /** Levels of the pyramid, finest first. */
