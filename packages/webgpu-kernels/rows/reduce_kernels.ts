@@ -10,6 +10,7 @@ import * as tf from "@tensorflow/tfjs-core";
 import { disposeTensors, type KernelArguments, wrapKernel } from "../_kernel_wrapping.ts";
 import { flatShader } from "../_flat_shader.ts";
 import { runShader, type ShaderProgram } from "../program.ts";
+import "./arg_kernels.ts";
 import { lanesOf, LARGE, sizeOf } from "./_lanes.ts";
 
 /** Parts that the cells of one sum are aimed to be dealt out to. */
