@@ -1,22 +1,10 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { strict as assert } from "node:assert";
-import { Random } from "random";
+import { assertClose, draw as drawAny } from "../testdata/numbers.ts";
 import { testOnBackends } from "../testing.ts";
 import { fusedAttention, type FusedAttentionOptions } from "./fused_attention.ts";
 
-function draw(seed: string, shape: readonly number[]): tf.Tensor3D {
-  const values = Float32Array.from({ length: tf.util.sizeFromShape([...shape]) }, new Random(seed).normal());
-  return tf.tensor3d(values, shape as [number, number, number]);
-}
-
-async function assertClose(actual: tf.Tensor, expected: tf.Tensor, tolerance: number, what: string): Promise<void> {
-  assert.deepEqual(actual.shape, expected.shape, what);
-  const [a, b] = [await actual.data(), Float32Array.from(await expected.data())];
-  const scale = b.reduce((most, value) => Math.max(most, Math.abs(value)), 1e-3);
-  for (let i = 0; i < a.length; i++) {
-    assert.ok(Math.abs(a[i]! - b[i]!) <= tolerance * scale, `${what}[${i}]: got ${a[i]}, expected ${b[i]} of ${scale}`);
-  }
-}
+const draw = (seed: string, shape: readonly number[]): tf.Tensor3D => drawAny<tf.Rank.R3>(seed, shape);
 
 /** The same with the scores in memory. */
 function composed(

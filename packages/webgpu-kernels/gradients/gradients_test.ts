@@ -2,12 +2,8 @@ import * as tf from "@tensorflow/tfjs-core";
 import { strict as assert } from "node:assert";
 import { Random } from "random";
 import "../backend.ts";
+import { draw } from "../testdata/numbers.ts";
 import { testOnBackends } from "../testing.ts";
-
-function draw(seed: string, shape: readonly number[]): tf.Tensor {
-  const values = Float32Array.from({ length: tf.util.sizeFromShape([...shape]) }, new Random(seed).normal());
-  return tf.tensor(values, [...shape]);
-}
 
 /** Holds the gradients of a weighted sum of `run` to difference quotients along a drawn direction of each input. */
 async function checkGradients(

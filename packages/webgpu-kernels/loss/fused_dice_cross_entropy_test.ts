@@ -1,14 +1,9 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { strict as assert } from "node:assert";
-import { Random } from "random";
+import { draw } from "../testdata/numbers.ts";
 import { testOnBackends } from "../testing.ts";
 import { type DiceCrossEntropyOptions, fusedDiceCrossEntropy } from "./fused_dice_cross_entropy.ts";
 import cases from "./testdata/losses.json" with { type: "json" };
-
-function draw(seed: string, shape: readonly number[]): tf.Tensor {
-  const values = Float32Array.from({ length: tf.util.sizeFromShape([...shape]) }, new Random(seed).normal());
-  return tf.tensor(values, [...shape]);
-}
 
 /** The loss, and its gradient with respect to the logits. */
 async function lossAndGradient(

@@ -1,7 +1,6 @@
-import * as tf from "@tensorflow/tfjs-core";
+import type * as tf from "@tensorflow/tfjs-core";
+import { applyChannelNorm } from "./_channel_norm.ts";
 import type { FusedInstanceNormOptions } from "./fused_instance_norm.ts";
-import "./_channel_norm_kernels.ts";
-import { GROUP_NORM, GROUP_NORM_GRADIENT, type GroupNormAttributes } from "./_names.ts";
 
 /** Options of {@linkcode fusedGroupNorm}. */
 export interface FusedGroupNormOptions extends FusedInstanceNormOptions {
@@ -28,41 +27,5 @@ export function fusedGroupNorm<T extends tf.Tensor>(
   options: FusedGroupNormOptions,
 ): T {
   const { groups, epsilon = 1e-5, leakySlope = 1 } = options;
-  const refuse = (what: string, got: unknown, expected: string): never => {
-    throw new RangeError(`Cannot apply a fused group norm: ${what}: got ${got}, expected ${expected}.`);
-  };
-  const channels = x.shape.at(-1)!;
-  if (x.rank < 3 || x.rank > 6) refuse("the input has the wrong rank", `[${x.shape}]`, "[batch, ..., channels]");
-  for (const [name, { shape }] of [["scale", scale], ["offset", offset]] as const) {
-    if (shape.length !== 1 || shape[0] !== channels) {
-      refuse(`${name} has the wrong shape`, `[${shape}]`, `[${channels}]`);
-    }
-  }
-  if (x.size === 0) refuse("the input is empty", `[${x.shape}]`, "at least one cell");
-  if (!(Number.isSafeInteger(groups) && groups > 0 && channels % groups === 0)) {
-    refuse("groups is wrong", groups, `a divisor of ${channels}`);
-  }
-  if (!(epsilon > 0)) refuse("epsilon is wrong", epsilon, "a positive number");
-  if (!(leakySlope >= 0 && leakySlope <= 1)) refuse("leakySlope is wrong", leakySlope, "a number from 0 to 1");
-  return tf.tidy(() => run(GROUP_NORM, { x, scale, offset }, { groups, epsilon, slope: leakySlope })[0]) as T;
+  return applyChannelNorm({ x, scale, offset }, { groups, epsilon, slope: leakySlope });
 }
-
-function run(kernelName: string, inputs: tf.NamedTensorMap, attributes: GroupNormAttributes): tf.Tensor[] {
-  return tf.engine().runKernel(kernelName, inputs, { ...attributes }) as unknown as tf.Tensor[];
-}
-
-tf.registerGradient({
-  kernelName: GROUP_NORM,
-  inputsToSave: ["x", "scale", "offset"],
-  outputsToSave: [false, true],
-  gradFunc: (gradients, saved, attrs) => {
-    const [x, scale, offset, stats] = saved as [tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor];
-    const dy = (gradients as tf.Tensor[])[0]!;
-    const [dx, dScale, dOffset] = run(
-      GROUP_NORM_GRADIENT,
-      { x, dy, scale, offset, stats },
-      attrs as unknown as GroupNormAttributes,
-    );
-    return { x: () => dx!, scale: () => dScale!, offset: () => dOffset! };
-  },
-});

@@ -1,25 +1,11 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { strict as assert } from "node:assert";
-import { Random } from "random";
+import { assertClose, draw } from "../testdata/numbers.ts";
 import { testOnBackends } from "../testing.ts";
 import { fusedGroupNorm } from "./fused_group_norm.ts";
 import { fusedInstanceNorm } from "./fused_instance_norm.ts";
 
 type Three = [tf.Tensor, tf.Tensor1D, tf.Tensor1D];
-
-function draw(seed: string, shape: readonly number[], mean = 0): tf.Tensor {
-  const normal = new Random(seed).normal(mean, 1);
-  return tf.tensor(Float32Array.from({ length: tf.util.sizeFromShape([...shape]) }, normal), [...shape]);
-}
-
-async function assertClose(actual: tf.Tensor, expected: tf.Tensor, tolerance: number): Promise<void> {
-  assert.deepEqual(actual.shape, expected.shape);
-  const [a, b] = [await actual.data(), Float32Array.from(await expected.data())];
-  const scale = b.reduce((most, value) => Math.max(most, Math.abs(value)), 1);
-  for (let i = 0; i < a.length; i++) {
-    assert.ok(Math.abs(a[i]! - b[i]!) <= tolerance * scale, `[${i}]: got ${a[i]}, expected ${b[i]} of ${scale}`);
-  }
-}
 
 /** The formula in TensorFlow.js' operations. */
 function composed(
@@ -48,7 +34,11 @@ for (
     `fusedGroupNorm: [${shape}] in ${groups} groups, slope ${slope}: value and gradients`,
     async ({ tolerance }) => {
       const channels = shape.at(-1)!;
-      const inputs = [draw(`x${shape}`, shape, 2), draw("scale", [channels], 1), draw("offset", [channels])] as Three;
+      const inputs = [
+        draw(`x${shape}`, shape, { mean: 2 }),
+        draw("scale", [channels], { mean: 1 }),
+        draw("offset", [channels]),
+      ] as Three;
       const weights = draw("weights", shape);
       const fused = (...[x, scale, offset]: tf.Tensor[]): tf.Tensor =>
         fusedGroupNorm(x!, scale as tf.Tensor1D, offset as tf.Tensor1D, { groups, epsilon: 1e-3, leakySlope: slope });
@@ -64,7 +54,7 @@ for (
 testOnBackends(
   "fusedGroupNorm: one channel a group is instance norm; far from zero no digits cancel",
   async ({ tolerance }) => {
-    const affine = [draw("scale", [6], 1), draw("offset", [6])] as [tf.Tensor1D, tf.Tensor1D];
+    const affine = [draw("scale", [6], { mean: 1 }), draw("offset", [6])] as [tf.Tensor1D, tf.Tensor1D];
     const x = draw("x", [2, 4, 5, 6]);
     const expected = fusedInstanceNorm(x, ...affine, { leakySlope: 0.1 });
     await assertClose(fusedGroupNorm(x, ...affine, { groups: 6, leakySlope: 0.1 }), expected, tolerance);

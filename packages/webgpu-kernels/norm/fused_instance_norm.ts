@@ -1,6 +1,5 @@
-import * as tf from "@tensorflow/tfjs-core";
-import "./_channel_norm_kernels.ts";
-import { INSTANCE_NORM, INSTANCE_NORM_GRADIENT, type InstanceNormAttributes } from "./_names.ts";
+import type * as tf from "@tensorflow/tfjs-core";
+import { applyChannelNorm } from "./_channel_norm.ts";
 
 /** Options of {@linkcode fusedInstanceNorm}. */
 export interface FusedInstanceNormOptions {
@@ -27,43 +26,5 @@ export function fusedInstanceNorm<T extends tf.Tensor>(
   options: FusedInstanceNormOptions = {},
 ): T {
   const { epsilon = 1e-5, leakySlope = 1 } = options;
-  const refuse = (what: string, got: unknown, expected: string): never => {
-    throw new RangeError(`Cannot apply a fused instance norm: ${what}: got ${got}, expected ${expected}.`);
-  };
-  const channels = x.shape.at(-1);
-  if (x.rank < 3 || x.rank > 6) refuse("the input has the wrong rank", `[${x.shape}]`, "[batch, ..., channels]");
-  for (const [name, { shape }] of [["scale", scale], ["offset", offset]] as const) {
-    if (shape.length !== 1 || shape[0] !== channels) {
-      refuse(`${name} has the wrong shape`, `[${shape}]`, `[${channels}]`);
-    }
-  }
-  if (x.size === 0) refuse("the input is empty", `[${x.shape}]`, "at least one cell");
-  if (!(epsilon > 0)) refuse("epsilon is wrong", epsilon, "a positive number");
-  if (!(leakySlope >= 0 && leakySlope <= 1)) refuse("leakySlope is wrong", leakySlope, "a number from 0 to 1");
-  const attributes: InstanceNormAttributes = { epsilon, slope: leakySlope };
-  return tf.tidy(() => run(INSTANCE_NORM, { x, scale, offset }, attributes)[0]) as T;
+  return applyChannelNorm({ x, scale, offset }, { epsilon, slope: leakySlope });
 }
-
-function run(
-  kernelName: string,
-  inputs: Readonly<Record<string, tf.Tensor>>,
-  attributes: InstanceNormAttributes,
-): tf.Tensor[] {
-  return tf.engine().runKernel(kernelName, { ...inputs }, { ...attributes }) as unknown as tf.Tensor[];
-}
-
-tf.registerGradient({
-  kernelName: INSTANCE_NORM,
-  inputsToSave: ["x", "scale", "offset"],
-  outputsToSave: [false, true],
-  gradFunc: (gradients, saved, attrs) => {
-    const [x, scale, offset, stats] = saved as [tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor];
-    const dy = (gradients as tf.Tensor[])[0]!;
-    const [dx, dScale, dOffset] = run(
-      INSTANCE_NORM_GRADIENT,
-      { x, dy, scale, offset, stats },
-      attrs as unknown as InstanceNormAttributes,
-    );
-    return { x: () => dx!, scale: () => dScale!, offset: () => dOffset! };
-  },
-});

@@ -1,23 +1,9 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { strict as assert } from "node:assert";
-import { Random } from "random";
+import { assertClose, draw } from "../testdata/numbers.ts";
 import { testOnBackends } from "../testing.ts";
 import { fusedInstanceNorm } from "./fused_instance_norm.ts";
 import { fusedLayerNorm } from "./fused_layer_norm.ts";
-
-function draw(seed: string, shape: number[], { mean = 0, deviation = 1 } = {}): tf.Tensor {
-  const normal = new Random(seed).normal(mean, deviation);
-  return tf.tensor(Float32Array.from({ length: shape.reduce((a, b) => a * b) }, normal), shape);
-}
-
-async function assertClose(actual: tf.Tensor, expected: tf.Tensor, tolerance: number): Promise<void> {
-  assert.deepEqual(actual.shape, expected.shape);
-  const [a, b] = [await actual.data(), await expected.data()];
-  const magnitude = Array.from(b).reduce((most, value) => Math.max(most, Math.abs(value)), 1e-6);
-  b.forEach((value, i) => {
-    assert.ok(Math.abs(a[i]! - value) <= tolerance * magnitude, `at ${i}: ${a[i]} instead of ${value}`);
-  });
-}
 
 type Three = [tf.Tensor, tf.Tensor1D, tf.Tensor1D];
 
