@@ -1,10 +1,11 @@
 /**
- * TensorFlow.js' own WebGPU kernels that a training step uses, where their workgroups exceed 65,535 and are folded into two or three dimensions: held to
+ * TensorFlow.js' own WebGPU kernels that a training step uses, and the loss, where their workgroups exceed 65,535 and are folded into two or three dimensions: held to
  * the cpu backend.
  */
 import * as tf from "@tensorflow/tfjs-core";
 import { strict as assert } from "node:assert";
 import { selectBackend } from "../backend.ts";
+import { fusedDiceCrossEntropy } from "../loss/fused_dice_cross_entropy.ts";
 import { testOnBackends } from "../testing.ts";
 
 /** Whole numbers, many of them alike, so that sums are exact. */
@@ -45,6 +46,16 @@ const BY_ROW: Record<string, () => tf.Tensor> = {
   "gradient of softmax": () => tf.grad((x) => tf.sum(tf.mul(tf.softmax(x), rows())))(tf.mul(rows(), 0.01)),
 };
 
+/** The loss, whose sums take a workgroup each, and its gradient; MONAI's at small sizes. */
+const BY_SUM: Record<string, () => tf.Tensor> = {
+  "the loss of 30,000 images": () => {
+    const labels = tf.reshape(tf.cast(tf.mod(tf.range(0, 90_000, 1), 3), "int32"), [30_000, 3]);
+    const loss = (x: tf.Tensor): tf.Scalar => fusedDiceCrossEntropy(x, labels);
+    const logits = tf.mul(numbers([30_000, 3, 3]), 0.02);
+    return tf.concat([tf.reshape(loss(logits), [1]), tf.reshape(tf.mul(tf.grad(loss)(logits), 30_000), [-1])]);
+  },
+};
+
 // 64 numbers for each workgroup.
 const BY_NUMBER: Record<string, () => tf.Tensor> = {
   square: () => tf.square(many()),
@@ -83,7 +94,7 @@ const BY_NUMBER: Record<string, () => tf.Tensor> = {
   "depth to space": () => tf.depthToSpace(numbers([1, 600, 600, 12]) as tf.Tensor4D, 2, "NHWC"),
 };
 
-for (const [name, run] of Object.entries({ ...BY_ROW, ...BY_NUMBER })) {
+for (const [name, run] of Object.entries({ ...BY_ROW, ...BY_SUM, ...BY_NUMBER })) {
   testOnBackends(`more than 65,535 workgroups: ${name}`, async ({ backend }) => {
     if (backend === "cpu") return; // is what webgpu is held to
     await selectBackend({ backend: "cpu" });
