@@ -71,6 +71,7 @@ export {
   type PhantomKind,
   type PhantomOptions,
 } from "./phantoms/make_phantom.ts";
+export { countIdentifyingFields, type IdentifyingFields } from "./privacy/identifying_fields.ts";
 export * from "./slice_image.ts";
 export { chooseInformativeSlices, type ChooseSlicesOptions, type SlicePlace } from "./slices/choose_slices.ts";
 export { extractSlice, NORMAL_AXIS } from "./slices/extract_slice.ts";

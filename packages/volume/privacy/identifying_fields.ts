@@ -1,0 +1,49 @@
+import { type ByteSource, openByteSource } from "../nifti/_byte_source.ts";
+import { countMetaimageFields, countNrrdFields } from "./_text_header_fields.ts";
+import { countNiftiFields } from "./_nifti_fields.ts";
+
+/** Header fields of a file that can say whom a scan shows: how many are filled in, never what they say. */
+export interface IdentifyingFields {
+  /** What the file was taken for; `"unknown"` files were not looked into. */
+  readonly format: "nifti" | "nrrd" | "metaimage" | "dicom" | "unknown";
+  /** Number of such fields that are filled in. */
+  readonly count: number;
+  /** Count by the standard's own name of the field, such as `PatientName` or `descrip`. A name that the file made up stands as `other`. */
+  readonly fields: Readonly<Record<string, number>>;
+  /** Whether the file says that a patient's data are written into the picture itself; DICOM alone can say so. */
+  readonly burnedInAnnotation: "yes" | "no" | "unknown";
+}
+
+/** Most bytes of a header that are looked at. */
+const HEADER_BYTES = 1 << 16;
+
+/**
+ * Counts the header fields that can name a patient, without giving out what they hold.
+ *
+ * In NIfTI these are the free texts `descrip`, `aux_file`, `intent_name`, `db_name` and `data_type` (unless they hold no more than
+ * the name and version of a known tool) and header extensions; in NRRD and MetaImage comments, free texts and key-value pairs; in
+ * DICOM the attributes on patient, visit, physicians, institution, dates and comments of PS3.15's table E.1-1, at any depth of sequences.
+ *
+ * @param source Path, or the bytes of a file. Only the header is read.
+ * @returns Counts by field.
+ * @throws Error when the file cannot be opened. A header that is damaged counts as far as it can be read.
+ */
+export async function countIdentifyingFields(source: string | Uint8Array): Promise<IdentifyingFields> {
+  const opened = await openByteSource(source);
+  try {
+    const bytes = await readStart(opened);
+    const counted = countNiftiFields(bytes) ?? countNrrdFields(bytes) ?? countMetaimageFields(bytes);
+    return counted ?? { format: "unknown", count: 0, fields: {}, burnedInAnnotation: "unknown" };
+  } finally {
+    await opened.close();
+  }
+}
+
+async function readStart(source: ByteSource): Promise<Uint8Array> {
+  const bytes = new Uint8Array(HEADER_BYTES);
+  try {
+    return bytes.subarray(0, await source.fill(bytes));
+  } catch {
+    return bytes.subarray(0, 0); // damaged gzip: whoever reads the voxels says so
+  }
+}
