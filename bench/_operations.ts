@@ -2,7 +2,7 @@ import * as tf from "@tensorflow/tfjs-core";
 import { parseArgs } from "node:util";
 import { largestDifference, makeNoise, samplePlaces, timeRuns, type Timing } from "./_measure.ts";
 import { Footnotes, formatMilliseconds, formatRatio, Report } from "./_report.ts";
-import { isMeasured, measureSide, type Outcome, serveSide, sideRequest } from "./_sides.ts";
+import { isMeasured, measureSides, type Outcome, servedSide, serveSide } from "./_sides.ts";
 import { kernelTime, startTensorflow, type TensorflowSide } from "./_tensorflow.ts";
 
 /** What @med3d/webgpu-kernels exports. */
@@ -66,16 +66,12 @@ export async function runOperationsBench(
   const { values } = parseArgs({ options: { runs: { type: "string", default: "5" } } });
   const runs = Number(values.runs);
   const cases = operations.flatMap((operation) => PASSES.map((pass) => ({ operation, pass })));
-  const request = sideRequest();
-  if (request) {
-    await serveSide(request, cases.length, (i) => measure(cases[i]!.operation, cases[i]!.pass, request.side, runs));
-    return;
-  }
+  const side = servedSide();
+  if (side) await serveSide((i) => measure(cases[i]!.operation, cases[i]!.pass, side, runs));
   const report = new Report(title);
-  const [ours, composed] = [
-    await measureSide<Figure>(program, "ours", { count: cases.length, limitS: 60 }),
-    await measureSide<Figure>(program, "stock", { count: cases.length, limitS: 60 }),
-  ];
+  const sides = ["ours", "stock"].map((name) => ({ name, limitS: 60 }));
+  const outcomes = await measureSides<Figure>(program, sides, { count: cases.length });
+  const [ours, composed] = [outcomes.get("ours")!, outcomes.get("stock")!];
   const footnotes = new Footnotes();
   const cell = (outcome: Outcome<Figure>): string =>
     isMeasured(outcome) ? formatMilliseconds(outcome.milliseconds) : footnotes.mark(outcome.failed);

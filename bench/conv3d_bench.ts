@@ -3,7 +3,7 @@
  *
  *     deno task bench conv3d [--runs 5] [--limit 60] [--only TEXT] [--without cpu,wasm] [--python PYTHON | --pytorch FILE]
  *
- * Every side runs in a process of its own with its own settings, one after the other. Times are medians of `runs`: on WebGPU the device's own
+ * Every side has a process of its own with its own settings; they take turns, pass by pass, PyTorch last. Times are medians of `runs`: on WebGPU the device's own
  * (timestamp queries), elsewhere wall-clock time; of a pass that takes more than 5 s the first run is the only one, and after `limit` seconds it is
  * given up. `--only` takes shapes whose title has the text. PYTHON has torch and runs tools/oracles/conv3d_timing.py; FILE is what that printed.
  *
@@ -24,7 +24,7 @@ import { measureTensorflow } from "./_conv3d_tensorflow.ts";
 import { geometricMean, largestDifference, type Timing } from "./_measure.ts";
 import { PEER_OPTIONS, readPeer } from "./_peer.ts";
 import { Footnotes, formatMilliseconds, formatRatio, Report } from "./_report.ts";
-import { isMeasured, measureSide, type Outcome, serveSide, sideRequest } from "./_sides.ts";
+import { isMeasured, measureSides, type Outcome, servedSide, serveSide } from "./_sides.ts";
 import { startTensorflow, TENSORFLOW_SIDES, type TensorflowSide } from "./_tensorflow.ts";
 
 type Figure = Timing & { readonly samples: readonly number[]; readonly device?: string };
@@ -63,17 +63,20 @@ function pytorchOutcomes({ figures }: PyTorchFigures): Outcome<Figure>[] {
 async function compare(): Promise<void> {
   const report = new Report("3D convolution and its gradients, float32, milliseconds (ratio to ours)");
   const without = options.without.split(",");
-  const sides = new Map<string, Outcome<Figure>[]>();
-  for (const side of [...TENSORFLOW_SIDES, "onnx"].filter((name) => !without.includes(name))) {
-    const outcomes = await measureSide<Figure>(import.meta.filename!, side, {
-      count: cases.length,
+  const names = [...TENSORFLOW_SIDES, "onnx"].filter((name) => !without.includes(name));
+  const sides = await measureSides<Figure>(
+    import.meta.filename!,
+    names.map((name) => ({
+      name,
       limitS: Number(options.limit),
-      flags: side === "wasm" || side === "onnx" ? ["--no-lock"] : [],
-      onOutcome: (i, outcome) =>
+      flags: name === "wasm" || name === "onnx" ? ["--no-lock"] : [], // what they load by name stays out of the lock file
+    })),
+    {
+      count: cases.length,
+      onOutcome: (side, i, outcome) =>
         console.error(`${side}, ${cases[i]!.shape.title}, ${cases[i]!.pass}: ${describe(outcome)}`),
-    });
-    sides.set(side, outcomes);
-  }
+    },
+  );
   const pytorch = await readPeer<PyTorchFigures>("conv3d_timing.py", options, ["--runs", options.runs]);
   if (pytorch) sides.set("PyTorch", pytorchOutcomes(pytorch));
 
@@ -142,6 +145,6 @@ function describe(outcome: Outcome<Figure>): string {
   return isMeasured(outcome) ? `${formatMilliseconds(outcome.milliseconds)} ms` : outcome.failed;
 }
 
-const request = sideRequest();
-if (request) await serveSide(request, cases.length, (i) => measure(request.side, cases[i]!));
+const side = servedSide();
+if (side) await serveSide((i) => measure(side, cases[i]!));
 else await compare();

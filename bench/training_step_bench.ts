@@ -20,7 +20,7 @@ import { parseArgs } from "node:util";
 import { median } from "./_measure.ts";
 import { PEER_OPTIONS, readPeer } from "./_peer.ts";
 import { Footnotes, formatRatio, Report } from "./_report.ts";
-import { isMeasured, measureSide, type Outcome, serveSide, sideRequest } from "./_sides.ts";
+import { isMeasured, measureSides, type Outcome, servedSide, serveSide } from "./_sides.ts";
 import { restoreStockKernels } from "./_stock_unet.ts";
 import { makeTrainingStep, readLoss, readStepOptions, STEP_OPTIONS } from "./_training_step.ts";
 
@@ -123,18 +123,6 @@ async function measure(setting: Setting, stock: boolean): Promise<Figures> {
   return { device, parameters, firstLoss, dispatches, secondsPerStep, processorSecondsPerStep, runs };
 }
 
-/** The whole of one side: its figures by setting. */
-function measureAll(side: string, settings: readonly Setting[]): Promise<Outcome<Figures>[]> {
-  return measureSide<Figures>(import.meta.filename!, side, {
-    count: settings.length,
-    limitS: side === "stock" ? Number(options.limit) : OWN_LIMIT_S,
-    onOutcome: (i, outcome) =>
-      console.error(
-        `${side}, ${settings[i]!.size}: ${isMeasured(outcome) ? `${outcome.secondsPerStep} s a step` : outcome.failed}`,
-      ),
-  });
-}
-
 /** PyTorch's figures by setting, undefined where there are none. */
 async function measurePyTorch(settings: readonly Setting[]): Promise<(Figures | undefined)[]> {
   const found: (Figures | undefined)[] = [];
@@ -153,11 +141,26 @@ async function compare(settings: readonly Setting[]): Promise<void> {
     );
   }
   const report = new Report("Training step of a U-Net, forward, backward and AdamW, float32");
-  const sides: [string, readonly (Outcome<Figures> | undefined)[]][] = [["ours", await measureAll("ours", settings)]];
-  if (!options["no-stock"]) sides.push(["stock webgpu", await measureAll("stock", settings)]);
-  sides.push(["PyTorch", await measurePyTorch(settings)]);
+  const limits = { ours: OWN_LIMIT_S, ...(options["no-stock"] ? {} : { stock: Number(options.limit) }) };
+  const outcomes = await measureSides<Figures>(
+    import.meta.filename!,
+    Object.entries(limits).map(([name, limitS]) => ({ name, limitS, fresh: true })),
+    {
+      count: settings.length,
+      onOutcome: (side, i, outcome) =>
+        console.error(
+          `${side}, ${settings[i]!.size}: ${
+            isMeasured(outcome) ? `${outcome.secondsPerStep} s a step` : outcome.failed
+          }`,
+        ),
+    },
+  );
+  const sides: [string, readonly (Outcome<Figures> | undefined)[]][] = [
+    ...outcomes,
+    ["PyTorch", await measurePyTorch(settings)],
+  ];
   const footnotes = new Footnotes();
-  const ours = sides[0]![1];
+  const ours = outcomes.get("ours")!;
   const rows = settings.flatMap(({ size, batch, features }, i) =>
     sides.filter(([, outcomes]) => outcomes[i]).map(([name, outcomes]) => {
       const [outcome, own] = [outcomes[i]!, ours[i]!];
@@ -205,7 +208,7 @@ async function compare(settings: readonly Setting[]): Promise<void> {
   });
 }
 
-const request = sideRequest();
 const settings = settingsOf(options);
-if (request) await serveSide(request, settings.length, (i) => measure(settings[i]!, request.side === "stock"));
+const side = servedSide();
+if (side) await serveSide((i) => measure(settings[i]!, side === "stock"));
 else await compare(settings);
