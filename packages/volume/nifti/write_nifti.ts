@@ -1,7 +1,7 @@
-import { type FileHandle, open, rename, rm } from "node:fs/promises";
 import { Readable } from "node:stream";
 import { createGzip } from "node:zlib";
 import type { Volume } from "../volume.ts";
+import { writeWholeFile } from "../_whole_file.ts";
 import { reasonOf } from "./_byte_source.ts";
 import { encodeHeader } from "./_encode_header.ts";
 import { encodeVoxels } from "./_encode_voxels.ts";
@@ -44,18 +44,9 @@ export async function writeNifti(volume: Volume, path: string, options: WriteNif
     throw new RangeError(`Cannot write NIfTI: bad file name: got ${path}, expected *.nii or *.nii.gz. Rename it.`);
   }
   const chunks = encodedChunks(volume, { ...options, gzip: /\.gz$/i.test(path) });
-  const temporary = `${path}.${crypto.randomUUID()}.tmp`;
-  let file: FileHandle | undefined;
   try {
-    file = await open(temporary, "wx");
-    for await (const chunk of chunks) await writeFully(file, chunk);
-    await file.sync();
-    await file.close();
-    file = undefined;
-    await rename(temporary, path);
+    await writeWholeFile(path, chunks);
   } catch (cause) {
-    await file?.close();
-    await rm(temporary, { force: true });
     if (cause instanceof RangeError) throw cause;
     throw new Error(
       `Cannot write NIfTI ${path}: ${reasonOf(cause)}. Check the folder, its permissions and the free space.`,
@@ -109,11 +100,5 @@ function* slabs(
   yield options.header;
   for (let from = 0; from < volume.data.length; from += SLAB_VOXELS) {
     yield encodeVoxels(volume.data.subarray(from, from + SLAB_VOXELS), options.datatype, from);
-  }
-}
-
-async function writeFully(file: FileHandle, bytes: Uint8Array): Promise<void> {
-  for (let written = 0; written < bytes.length;) {
-    written += (await file.write(bytes, written, bytes.length - written)).bytesWritten;
   }
 }
