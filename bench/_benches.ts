@@ -21,7 +21,7 @@ export const BENCHES: readonly NamedBench[] = [
   },
   { name: "norms", title: "Norms", file: "norms_bench.ts", results: "norms.md", shared: ["--runs"] },
   { name: "attention", title: "Attention", file: "attention_bench.ts", results: "attention.md", shared: ["--runs"] },
-  { name: "sinkhorn", title: "Sinkhorn", file: "sinkhorn_bench.ts", results: "sinkhorn.md", shared: [] },
+  { name: "sinkhorn", title: "Sinkhorn", file: "sinkhorn_bench.ts", results: "sinkhorn.md", shared: ["--runs"] },
   {
     name: "step",
     title: "Training step",
