@@ -2,7 +2,8 @@
 
 Prints one line of JSON, to be passed on: bench/conv3d_bench.ts --pytorch FILE. Writes nothing. Each pass is timed in both memory formats,
 NCDHW and NDHWC (channels_last_3d), and the faster one counts. Padding that is uneven (TensorFlow's "same" at stride 2) is added before the clock
-starts. PyTorch itself takes oneDNN for batch 1 only from 20,480 channels x depth x height on, else a slower way: that is what its users get. Results are sampled at the places of bench/_measure.ts, on the same noise.
+starts. Small single volumes take PyTorch's own way in place of oneDNN's: that is what its users get. Results are sampled at the places of
+bench/_measure.ts, on the same noise.
 
 Run with a Python that has torch:
     python tools/oracles/conv3d_timing.py [--runs 5] [--only TEXT] > pytorch.json
