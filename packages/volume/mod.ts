@@ -27,6 +27,9 @@
  */
 export type { AugmentOptions } from "./augment/augment_options.ts";
 export { augmentVolume, type LabelledVolume } from "./augment/augment_volume.ts";
+export { canonicalJson } from "./cache/canonical_json.ts";
+export { hashFiles } from "./cache/hash_files.ts";
+export { type CacheKey, openCache, type OpenCacheOptions, type VolumeCache } from "./cache/open_cache.ts";
 export type { DatasetCase, DatasetIndex } from "./dataset/dataset_index.ts";
 export { indexDataset, type IndexDatasetOptions } from "./dataset/index_dataset.ts";
 export { splitBySubject, type SplitCase, type SplitOptions, type SubjectSplit } from "./dataset/split_by_subject.ts";
