@@ -30,9 +30,9 @@ export type TensorTransport<T extends tf.Tensor2D | tf.Tensor3D> = {
  * Solves entropic optimal transport on tensors, one problem or a batch, inside a gradient tape and without read-back.
  *
  * Balanced: `min ⟨π, C⟩ − ε H(π)`, `π1 = a`, `πᵀ1 = b` (Cuturi 2013). With `mass` partial: `π1 ≤ a`, `πᵀ1 ≤ b`, `1ᵀπ1 = s`
- * (Benamou et al. 2015, Prop. 5). With `rho` unbalanced: `min ⟨π, C⟩ − ε H(π) + ρ KL(π1|a) + ρ KL(πᵀ1|b)` (Chizat et al. 2018). In the
- * log domain; on cpu and WebGPU in one kernel that stops each problem for itself, on other backends (and beyond 1024 rows or columns on
- * WebGPU) of composed operations. Values cannot be checked without read-back: a NaN cost or a mass above what the marginals
+ * (Benamou et al. 2015, Prop. 5). With `rho` unbalanced: `min ⟨π, C⟩ − ε H(π) + ρ KL(π1|a) + ρ KL(πᵀ1|b)` (Chizat et al. 2018). On cpu
+ * and WebGPU in kernels that stop each problem for itself, on other backends (and beyond 16,384 rows or columns on WebGPU) of composed operations, in
+ * the log domain. Values cannot be checked without read-back: a NaN cost or a mass above what the marginals
  * hold shows as `converged` false and in `marginalError`. Checked against POT and finite differences.
  *
  * @param cost `[rows, columns]` or `[problems, rows, columns]` float32, finite; stays the caller's. Gradients flow to it, and to nothing else:

@@ -12,28 +12,37 @@ export interface TileLayout {
   readonly columns: number;
 }
 
-/** Entries of a tile: each is a variable of the shader, and two statements. */
-const MOST_ENTRIES = 400;
+/** Entries of a tile: on a GPU as many as there are registers. Mesa takes two seconds to compile 400, and twenty for what 512 × 512 would need. */
+const MOST_ENTRIES = { software: 400, gpu: 256 } as const;
 /** Entries up to which Mesa compiles in under a second; 256 take three and a half, once per machine. */
 const QUICK_ENTRIES = 128;
+/** What of a device a layout depends on. */
+export interface TileDevice {
+  /** Whether the device is a processor or a GPU. */
+  readonly kind: "software" | "gpu";
+  /** Workgroup memory in bytes. */
+  readonly workgroupBytes: number;
+}
+
 /** Invocations of the workgroup. */
 const MOST_THREADS = 256;
-/** Workgroup memory for partial sums; 16 KiB are all that WebGPU grants without asking. */
-const MOST_BYTES = 20_000;
+/** Workgroup memory beside potentials and partial sums: changes, flags, mass. */
+const OTHER_BYTES = 512;
 const COUNTS = [1, 2, 4, 8, 16, 32, 64, 128, 256];
 
 /**
  * The cheapest layout of a matrix, by the numbers that pass through workgroup memory in an iteration and what waiting costs.
  *
- * @returns Nothing where the matrix is too large for the registers of one workgroup.
+ * @param device Whether it is a processor's, and the workgroup memory that it has, at least 16 KiB.
+ * @returns Nothing where the matrix is too large for one workgroup.
  */
-export function tileLayout(rows: number, columns: number): TileLayout | undefined {
+export function tileLayout(rows: number, columns: number, device: TileDevice): TileLayout | undefined {
   let best: TileLayout | undefined;
   let least = Infinity;
   for (const down of COUNTS) {
     for (const across of COUNTS) {
       const layout = { down, across, rows: padded(rows, down), columns: padded(columns, across) };
-      if (!fits(layout)) continue;
+      if (!fits(layout, device)) continue;
       const cost = costOf(layout);
       if (cost < least) [best, least] = [layout, cost];
     }
@@ -46,12 +55,13 @@ function padded(size: number, count: number): number {
   return 4 * Math.ceil(size / (4 * count));
 }
 
-function fits({ down, across, rows, columns }: TileLayout): boolean {
+function fits({ down, across, rows, columns }: TileLayout, device: TileDevice): boolean {
   const threads = down * across;
-  const floats = Math.max(across * down * rows, down * across * columns);
+  const floats = Math.max(across * down * rows, down * across * columns) + down * rows + 1.25 * across * columns;
   // Each vector of potentials has an invocation of its own that updates it.
   const owned = threads >= 8 && down * rows <= 4 * threads && across * columns <= 4 * threads;
-  return owned && threads <= MOST_THREADS && rows * columns <= MOST_ENTRIES && 4 * floats <= MOST_BYTES;
+  return owned && threads <= MOST_THREADS && rows * columns <= MOST_ENTRIES[device.kind] &&
+    4 * floats + OTHER_BYTES <= device.workgroupBytes;
 }
 
 /** In numbers moved between invocations, which on llvmpipe go one by one; a vector of invocations there is 8 wide. */
@@ -66,11 +76,13 @@ function costOf({ down, across, rows, columns }: TileLayout): number {
 /** Absorptions that fit one dispatch of `iterations` iterations on a device that bounds loops. */
 export function passesPerDispatch({ down, across, rows, columns }: TileLayout, iterations: number): number {
   const perPass = 2 * rows + 2 * (down + across) + across * columns / 8 + 16;
-  return Math.max(1, Math.min(iterations, Math.floor((LOOP_BUDGET - 3 * iterations) / perPass)));
+  return Math.max(1, Math.min(iterations, Math.floor(LOOP_BUDGET / 2 / perPass)));
 }
 
 /** Iterations that one dispatch may attempt on a device that bounds loops. */
-export const MOST_ITERATIONS_PER_DISPATCH = 8000;
+export function iterationsPerDispatch({ rows }: TileLayout): number {
+  return Math.floor(LOOP_BUDGET / 2 / (2 * rows + 3));
+}
 
 /** Invocations of a workgroup of a problem that many workgroups share. */
 const SPLIT_THREADS = 256;

@@ -8,7 +8,8 @@ import {
   updateOf,
   wgslFloat,
 } from "./_sinkhorn_options.ts";
-import { each, range, XYZW } from "./_shader_parts.ts";
+import { each, range } from "./_shader_parts.ts";
+import { productOfColumns, productOfRows } from "./_tile_products.ts";
 import { passesPerDispatch, type TileLayout } from "./_tile_layout.ts";
 
 /**
@@ -78,23 +79,6 @@ export function tileShader(
       if (tried) {
         if (atomicLoad(&alarmV) < 2u) { done = done + 1.0; } else { u = lastU; v = lastV; safe = false; }
       }`;
-  const productOfRows = /* wgsl */ `
-        ${each(rows4, (i4) => `var product${i4} : vec4<f32>;`)}
-        {
-          ${loadColumns}
-          ${
-    each(rows4, (i4) => {
-      const row = (e: number): string => {
-        const at = (4 * i4 + e) * columns4;
-        return `var s${e} = k[${at}] * w0; ${
-          each(columns4 - 1, (c) => `s${e} = fma(k[${at + c + 1}], w${c + 1}, s${e});`)
-        }`;
-      };
-      return `{ ${each(4, row)}
-          product${i4} = vec4<f32>(${range(4).map((e) => `(s${e}.x + s${e}.y) + (s${e}.z + s${e}.w)`).join(", ")}); }`;
-    })
-  }
-        }`;
   return {
     key: `sinkhorn-tile/${dims}/${kind}/${iterations}/${attempted}/${tolerance}/${damping}`,
     inputs: ["cost", "logs", "state", "origin"],
@@ -272,12 +256,12 @@ fn main(index : i32) {
       for (var n = 0; n < count; n = n + 1) {
         ${settle}
         tried = safe;
-        ${productOfRows}
-        ${
-      across === 1 ? "" : `${each(rows4, (i4) => `parts[q * ${allRows4} + p * ${rows4} + ${i4}] = product${i4};`)}
-        ${sumMass}
-        workgroupBarrier();`
-    }
+        ${across === 1 ? "var product : vec4<f32>;" : ""}
+        {
+          ${loadColumns}
+          ${productOfRows(layout)}
+        }
+        ${across === 1 ? "" : `${sumMass}\nworkgroupBarrier();`}
         if (safe && t < ${owners}) { ${readMass}
           ${
       isPartial
@@ -288,7 +272,7 @@ fn main(index : i32) {
         if (safe && ownsRows) {
           ${
       across === 1
-        ? "let sum = product0;"
+        ? "let sum = product;"
         : `var sum = parts[t]; ${each(across - 1, (e) => `sum = sum + parts[t + ${(e + 1) * allRows4}];`)}`
     }
           lastU = u; sumU = sum;
@@ -298,15 +282,7 @@ fn main(index : i32) {
         }
         ${across === 1 ? "let au = a * u;" : "workgroupBarrier();"}
         {
-          ${each(rows4, (i4) => `let u${i4} = ${across === 1 ? "au" : `uw[p * ${rows4} + ${i4}]`};`)}
-          ${
-      each(columns4, (c) =>
-        `var c${c} = k[${c}] * u0.x; ${
-          each(4 * rows4 - 1, (i) =>
-            `c${c} = fma(k[${(i + 1) * columns4 + c}], vec4<f32>(u${(i + 1) >> 2}.${XYZW[(i + 1) & 3]}), c${c});`)
-        }
-          parts[p * ${allColumns4} + q * ${columns4} + ${c}] = c${c};`)
-    }
+          ${productOfColumns(layout)}
         }
         workgroupBarrier();
         if (safe && atomicLoad(&alarmU) >= 2u) { u = lastU; safe = false; }

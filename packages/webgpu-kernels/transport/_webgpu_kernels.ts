@@ -1,10 +1,11 @@
 import * as tf from "@tensorflow/tfjs-core";
+import type { GuardedWebGPUBackend } from "../guard/_guarded_backend.ts";
 import { runShader } from "../program.ts";
 import { adjointIterationsPerDispatch, adjointShader } from "./_adjoint_shader.ts";
 import { ADJOINT_KERNEL, type AdjointAttributes, SINKHORN_KERNEL, type SinkhornAttributes } from "./_kernel_names.ts";
 import type { SinkhornShaderOptions } from "./_sinkhorn_options.ts";
 import { columnsShader, rowsShader } from "./_split_shaders.ts";
-import { MOST_ITERATIONS_PER_DISPATCH, passesPerDispatch, type TileLayout, tileLayout } from "./_tile_layout.ts";
+import { iterationsPerDispatch, passesPerDispatch, type TileLayout, tileLayout } from "./_tile_layout.ts";
 import { tileShader } from "./_tile_shader.ts";
 
 type KernelArguments = Parameters<tf.KernelFunc>[0];
@@ -28,8 +29,8 @@ function portions(total: number, most: number): number[] {
 /** Runs {@linkcode tileShader} as often as a device that bounds loops may need; where the first time does all, the others return at once. */
 function solveInTiles(inputs: SinkhornInputs, options: SinkhornShaderOptions, layout: TileLayout): tf.TensorInfo {
   const { cost, logs, state, backend } = inputs;
-  const iterations = Math.min(options.iterations, MOST_ITERATIONS_PER_DISPATCH);
-  const shader = tileShader({ ...options, iterations: options.iterations }, layout, iterations);
+  const iterations = Math.min(options.iterations, iterationsPerDispatch(layout));
+  const shader = tileShader(options, layout, iterations);
   let current = state;
   const dispatches = Math.ceil(options.iterations / passesPerDispatch(layout, iterations));
   for (let dispatch = 0; dispatch < dispatches; dispatch++) {
@@ -62,11 +63,15 @@ tf.registerKernel({
     const { cost, logs, state } = inputs as { cost: tf.TensorInfo; logs: tf.TensorInfo; state: tf.TensorInfo };
     const [problems, rows, columns] = cost.shape as [number, number, number];
     const options = { problems, rows, columns, ...settings };
-    const layout = variant === "split" ? undefined : tileLayout(rows, columns);
+    const { isFallbackAdapter, device } = backend as unknown as GuardedWebGPUBackend;
+    const layout = variant === "split" ? undefined : tileLayout(rows, columns, {
+      kind: isFallbackAdapter ? "software" : "gpu",
+      workgroupBytes: device.limits.maxComputeWorkgroupStorageSize,
+    });
     if (variant === "tile" && !layout) {
       throw new RangeError(
-        `Cannot solve optimal transport in one workgroup: the problem is too large: got ${rows} × ${columns}, expected at most ` +
-          `320 × 320. Leave out \`variant\`.`,
+        `Cannot solve optimal transport in one workgroup: the problem is too large: got ${rows} × ${columns}, expected about ` +
+          `256 × 256 at most. Leave out \`variant\`.`,
       );
     }
     const given = { cost, logs, state, backend };

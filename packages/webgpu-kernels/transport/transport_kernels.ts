@@ -27,7 +27,7 @@ export interface TransportPotentialsOptions {
   /** `ρ / (ρ + ε)` for unbalanced transport. Default 1. */
   readonly damping?: number;
   /**
-   * How WebGPU iterates; cpu does not read it. `tile`: each problem in the registers of one workgroup, up to 320 × 320. `split`: each
+   * How WebGPU iterates; cpu does not read it. `tile`: each problem in the registers of one workgroup, up to about 320 × 320. `split`: each
    * problem over many workgroups, in two dispatches per iteration. Default: `tile` where the problem fits.
    */
   readonly variant?: TransportVariant;
