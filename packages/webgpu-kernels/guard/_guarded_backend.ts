@@ -1,8 +1,9 @@
-import type * as tf from "@tensorflow/tfjs-core";
+import * as tf from "@tensorflow/tfjs-core";
 import { WebGPUBackend } from "@tensorflow/tfjs-backend-webgpu";
 import { type BufferDevice, BufferPool } from "../memory/_buffer_pool.ts";
 import { IdleTimer } from "../memory/_idle_timer.ts";
 import { type DeviceGuard, type GuardedDevice, installDeviceGuard } from "./device_guard.ts";
+import { type Binding, BindingCache, type Uniform, type UniformProgram } from "./_binding_cache.ts";
 import { LimitChecks, type Limits, mebibytes } from "./_limit_checks.ts";
 import { nextTask } from "./_next_task.ts";
 import { GpuError } from "./gpu_error.ts";
@@ -29,12 +30,33 @@ interface Placing {
   readonly dtype: string;
 }
 
+/** What is recorded: a pipeline and how many workgroups. */
+interface RecordedProgram {
+  readonly pipeline: object;
+  readonly dispatch: readonly [number, number, number];
+  /** Set where a shader reads or writes an image, whose uniforms differ. */
+  readonly pixelsOpType?: unknown;
+}
+
 /** Parts of TensorFlow.js' backend that its types keep private. */
 interface Internals {
   bufferManager: unknown;
-  readonly commandEncoder: object | null;
+  /** Set while kernels are timed, each in a pass of its own. */
+  readonly activeTimers: unknown;
+  readonly commandEncoder: GPUCommandEncoder | null;
+  computePassEncoder: GPUComputePassEncoder | null;
+  dispatchCountInPass: number;
   readonly commandQueueOwnedIds: WeakSet<object>;
-  recordAndSubmit(program: object, output: tf.TensorInfo, inputs: readonly tf.TensorInfo[]): void;
+  readonly uniformPendingDisposal: object[];
+  recordAndSubmit(
+    program: RecordedProgram & UniformProgram,
+    output: tf.TensorInfo,
+    inputs: readonly tf.TensorInfo[],
+    uniforms?: readonly Uniform[],
+  ): void;
+  tensorToBinding(tensor: tf.TensorInfo): Binding;
+  makeUniforms(uniforms: readonly Uniform[]): Binding;
+  ensureCommandEncoderReady(): void;
   endComputePassEncoder(): void;
   convertAndCacheOnCPU(dataId: object, values: tf.backend_util.BackendValues): tf.backend_util.BackendValues;
 }
@@ -55,8 +77,19 @@ export class GuardedWebGPUBackend extends WebGPUBackend {
   readonly #limits: Limits;
   readonly #checks: LimitChecks;
   readonly #sent = new Set<string>();
-  readonly #pipelines = new Map<string, unknown>();
+  readonly #pipelines = new Map<string, object>();
   readonly #writtenInPlace = new WeakSet<object>();
+  /** Uniforms that commands which wait may still read. */
+  readonly #idleUniforms: GPUBuffer[] = [];
+  readonly #bindings = new BindingCache({
+    makeUniforms: (uniforms) => this.#makeUniforms(uniforms),
+    makeGroup: (pipeline, bindings) =>
+      (this.device as unknown as GPUDevice).createBindGroup({
+        layout: (pipeline as GPUComputePipeline).getBindGroupLayout(0),
+        entries: bindings.map((resource, binding) => ({ binding, resource: resource as GPUBufferBinding })),
+      }),
+    releaseUniforms: ({ buffer }) => void this.#idleUniforms.push(buffer as GPUBuffer),
+  });
 
   constructor(...[device, adapterInfo]: ConstructorParameters<typeof WebGPUBackend>) {
     super(device, adapterInfo);
@@ -69,8 +102,15 @@ export class GuardedWebGPUBackend extends WebGPUBackend {
     this.pool = new BufferPool(device as unknown as BufferDevice, {
       flush: () => this.#flush(),
       refuse: (size, limit) => this.#refuse(size, limit),
+      destroyed: () => this.#bindings.forgetGroups(),
     });
     internals.bufferManager = this.pool;
+    const record = internals.recordAndSubmit.bind(this);
+    internals.recordAndSubmit = (program, output, inputs, uniforms) => {
+      const timed = internals.activeTimers !== null && internals.activeTimers !== undefined;
+      if (timed || (program.pixelsOpType ?? null) !== null) record(program, output, inputs, uniforms);
+      else this.#record(program, output, { inputs, uniforms });
+    };
     const cache = internals.convertAndCacheOnCPU.bind(this);
     internals.convertAndCacheOnCPU = (dataId, values) =>
       this.#writtenInPlace.has(dataId) ? values : cache(dataId, values);
@@ -100,7 +140,7 @@ export class GuardedWebGPUBackend extends WebGPUBackend {
     const [first, ...rest] = tensors as [tf.TensorInfo, ...tf.TensorInfo[]];
     const record = (): void => {
       const pipeline = this.#pipelines.get(key) ?? this.#compile(key, code);
-      const program = { pipeline, dispatch: workgroups, constructor: { name: key } };
+      const program = { pipeline, dispatch: workgroups, outputShape: first.shape, constructor: { name: key } };
       (this as unknown as Internals).recordAndSubmit(program, first, rest);
     };
     if (this.#pipelines.has(key)) record();
@@ -111,7 +151,51 @@ export class GuardedWebGPUBackend extends WebGPUBackend {
     }
   }
 
-  #compile(key: string, code: string): unknown {
+  /** Writes a dispatch down as TensorFlow.js does, but for uniforms and bind groups of before, which serve again. */
+  #record(
+    program: RecordedProgram & UniformProgram,
+    output: tf.TensorInfo,
+    { inputs, uniforms }: {
+      readonly inputs: readonly tf.TensorInfo[];
+      readonly uniforms: readonly Uniform[] | undefined;
+    },
+  ): void {
+    const internals = this as unknown as Internals;
+    const shapes = [...inputs, output].map(({ shape }) => shape);
+    const group = this.#bindings.group(program.pipeline, [
+      ...[output, ...inputs].map((tensor) => internals.tensorToBinding(tensor)),
+      this.#bindings.uniforms(program, shapes, uniforms),
+    ]);
+    for (const { dataId } of [output, ...inputs]) internals.commandQueueOwnedIds.add(dataId);
+    internals.ensureCommandEncoderReady();
+    internals.computePassEncoder ??= internals.commandEncoder!.beginComputePass();
+    const pass = internals.computePassEncoder;
+    pass.setPipeline(program.pipeline as GPUComputePipeline);
+    pass.setBindGroup(0, group as GPUBindGroup);
+    pass.dispatchWorkgroups(...program.dispatch);
+    internals.dispatchCountInPass++;
+    if (tf.env().getNumber("WEBGPU_DEFERRED_SUBMIT_BATCH_SIZE") > internals.dispatchCountInPass) return;
+    internals.endComputePassEncoder();
+    this.submitQueue();
+  }
+
+  /** Uniforms that outlive the commands, in a buffer beside the pool: they are a few bytes, and no tensors. */
+  #makeUniforms(uniforms: readonly Uniform[]): Binding {
+    const internals = this as unknown as Internals;
+    const device = this.device as unknown as GPUDevice;
+    internals.bufferManager = {
+      acquireBuffer: (size: number, usage: number) => device.createBuffer({ size, usage }),
+    };
+    try {
+      const binding = internals.makeUniforms(uniforms);
+      internals.uniformPendingDisposal.pop();
+      return binding;
+    } finally {
+      internals.bufferManager = this.pool;
+    }
+  }
+
+  #compile(key: string, code: string): object {
     const device = this.device as unknown as GPUDevice;
     const module = device.createShaderModule({ code, label: key });
     const pipeline = device.createComputePipeline({
@@ -150,6 +234,7 @@ export class GuardedWebGPUBackend extends WebGPUBackend {
 
   override submitQueue(): void {
     super.submitQueue();
+    for (const buffer of this.#idleUniforms.splice(0)) buffer.destroy();
     this.#idle.note();
   }
 

@@ -17,6 +17,8 @@ export interface PoolOwner {
   flush(): void;
   /** Says that a buffer finds no room; throws. */
   refuse(size: number, limitBytes: number): never;
+  /** Is told after a tensor's buffer was destroyed. */
+  destroyed(): void;
 }
 
 /** GPUBufferUsage.STORAGE, a number that WebGPU fixes: tensors have it, uniforms and staging buffers have not. */
@@ -136,6 +138,7 @@ export class BufferPool {
 
   #destroy(buffer: PooledBuffer): void {
     buffer.destroy();
+    if ((buffer.usage & STORAGE) !== 0) this.#owner.destroyed();
     this.numBytesAllocated -= buffer.size;
   }
 }
