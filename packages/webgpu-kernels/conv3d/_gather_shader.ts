@@ -46,7 +46,7 @@ export function gatherShaders(
   const sourceChannels = direction === "forward" ? geometry.inChannels : geometry.outChannels;
   const chunk = blockSize(sourceChannels, 4);
   const [depth, height] = geometry.axes;
-  const step = (axis: ConvolutionAxis): number => direction === "forward" ? 1 : axis.stride;
+  const step = (axis: ConvolutionAxis): number => direction === "forward" || axis.dilation > 1 ? 1 : axis.stride;
   const taps = Math.ceil(depth.kernel / step(depth)) * Math.ceil(height.kernel / step(height));
   const most = Math.max(1, Math.floor(mostTurns / taps) - 2) * chunk;
   const parts = Math.ceil(sourceChannels / most);
@@ -194,6 +194,15 @@ function tapLoop(
       open: `for (var k${name} = 0; k${name} < ${kernel}; k${name}++) {
     let ${cell} = ${name} * ${stride} + k${name} * ${dilation} - ${padding};
     if (${cell} >= 0 && ${cell} < ${input}) {`,
+      close: "} }",
+    };
+  }
+  if (dilation > 1) {
+    return {
+      open: `for (var k${name} = 0; k${name} < ${kernel}; k${name}++) {
+    let reach${name} = ${name} + ${padding} - k${name} * ${dilation};
+    let ${cell} = reach${name} / ${stride};
+    if (reach${name} >= 0 && reach${name} % ${stride} == 0 && ${cell} < ${output}) {`,
       close: "} }",
     };
   }

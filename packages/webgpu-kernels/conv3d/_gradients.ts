@@ -6,8 +6,8 @@ type Volume = tf.Tensor5D;
 type Shape5D = Volume["shape"];
 
 /** The gradient with respect to the filter, an operation that TensorFlow.js has but does not export. */
-function filterGradient(x: Volume, dy: Volume, { filterShape, strides, pad }: FilterAttributes): Volume {
-  return tf.engine().runKernel("Conv3DBackpropFilterV2", { x, dy }, { filterShape, strides, pad } as never) as Volume;
+function filterGradient(x: Volume, dy: Volume, attributes: FilterAttributes): Volume {
+  return tf.engine().runKernel("Conv3DBackpropFilterV2", { x, dy }, { ...attributes } as never) as Volume;
 }
 
 interface FilterAttributes extends ConvolutionAttributes {
@@ -26,7 +26,21 @@ function tapPlaces([kd, kh, kw]: Shape5D, [dd, dh, dw]: readonly [number, number
   return tf.tensor2d(places, [places.length / taps, taps]);
 }
 
-/** Gradients of a dilated convolution: those of the dense kernel that has zeros between the taps. */
+/** Gradients of a dilated convolution by own shaders, which know dilation. */
+function dilatedShaderGradients(
+  dy: Volume,
+  [x, filter]: readonly [Volume, Volume],
+  attributes: ConvolutionAttributes,
+): { x: () => Volume; filter: () => Volume } {
+  const run = (kernel: string, inputs: tf.NamedTensorMap, shape: object): Volume =>
+    tf.engine().runKernel(kernel, inputs, { ...attributes, ...shape } as never) as Volume;
+  return {
+    x: () => run("Conv3DBackpropInputV2", { dy, filter }, { inputShape: x.shape }),
+    filter: () => run("Conv3DBackpropFilterV2", { x, dy }, { filterShape: filter.shape }),
+  };
+}
+
+/** Gradients of a dilated convolution where no kernel knows dilation: those of the dense kernel that has zeros between the taps. */
 function dilatedGradients(
   dy: Volume,
   [x, filter]: readonly [Volume, Volume],
@@ -64,7 +78,10 @@ tf.registerGradient({
     const triple = typeof dilations === "number" ? [dilations, dilations, dilations] as const : dilations;
     const common = { strides, pad: pad as "valid" };
     if (triple.some((dilation) => dilation > 1)) {
-      return dilatedGradients(dy as Volume, [x, filter], { ...common, dilations: triple });
+      const shaders = tf.getBackend() === "webgpu" && x.dtype === "float32" && filter.dtype === "float32";
+      return shaders
+        ? dilatedShaderGradients(dy as Volume, [x, filter], { ...common, dilations: [...triple] })
+        : dilatedGradients(dy as Volume, [x, filter], { ...common, dilations: triple });
     }
     return {
       x: () => tf.conv3dTranspose(dy as Volume, filter, x.shape, strides, common.pad),
@@ -79,10 +96,10 @@ tf.registerGradient({
   inputsToSave: ["dy", "filter"],
   gradFunc: (gradient, saved, attrs) => {
     const [dy, filter] = saved as [Volume, Volume];
-    const { strides, pad } = attrs as unknown as ConvolutionAttributes;
+    const { strides, pad, dilations = 1 } = attrs as unknown as ConvolutionAttributes;
     return {
-      dy: () => tf.conv3d(gradient as Volume, filter, strides, pad as "valid"),
-      filter: () => filterGradient(gradient as Volume, dy, { filterShape: filter.shape, strides, pad }),
+      dy: () => tf.conv3d(gradient as Volume, filter, strides, pad as "valid", "NDHWC", dilations),
+      filter: () => filterGradient(gradient as Volume, dy, { filterShape: filter.shape, strides, pad, dilations }),
     };
   },
 });

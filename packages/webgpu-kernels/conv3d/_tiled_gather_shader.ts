@@ -76,7 +76,7 @@ function forwardClass({ output, kernel, stride, dilation, padding }: Convolution
   };
 }
 
-function gradientClasses({ input, kernel, stride, padding }: ConvolutionAxis): AxisClass[] {
+function gradientClasses({ input, kernel, stride, dilation, padding }: ConvolutionAxis): AxisClass[] {
   return Array.from({ length: Math.min(stride, input) }, (_, first) => {
     const firstTap = (((first + padding) % stride) + stride) % stride; // the padding is below 0 where a stride is wider than the kernel
     return {
@@ -88,7 +88,7 @@ function gradientClasses({ input, kernel, stride, padding }: ConvolutionAxis): A
       taps: Math.max(0, Math.ceil((kernel - firstTap) / stride)),
       firstCell: (first + padding - firstTap) / stride,
       cellStep: 1,
-      tapCellStep: -1,
+      tapCellStep: -dilation, // TensorFlow.js dilates where the stride is 1 alone
     };
   });
 }

@@ -43,16 +43,17 @@ export function forwardWalk({ output, kernel, stride, dilation, padding }: Convo
 }
 
 /** The walk of the gradient with respect to the input, whose segments start at a multiple of the stride. */
-export function gradientWalk({ input, kernel, stride, padding }: ConvolutionAxis, most: number): Walk {
-  // Reach j = position + padding = cell · stride + tap. Segments start where j is a multiple of the stride.
+export function gradientWalk({ input, kernel, stride, dilation, padding }: ConvolutionAxis, most: number): Walk {
+  // Reach j = position + padding = cell · stride + tap · dilation. Segments start where j is a multiple of the stride.
   const firstPosition = Math.floor(padding / stride) * stride - padding;
   const strides = segmentSize(Math.ceil((input - firstPosition) / stride), Math.max(1, Math.floor(most / stride)));
   const positions = strides * stride;
-  const lowest = -Math.floor((kernel - 1) / stride);
+  const lowest = -Math.floor((kernel - 1) * dilation / stride);
   const taps: Tap[] = [];
   for (let position = 0; position < positions; position++) {
-    for (let tap = position % stride; tap < kernel; tap += stride) {
-      taps.push({ position, tap, cell: (position - tap) / stride - lowest });
+    for (let tap = 0; tap < kernel; tap++) {
+      const cell = (position - tap * dilation) / stride;
+      if (Number.isInteger(cell)) taps.push({ position, tap, cell: cell - lowest });
     }
   }
   return {

@@ -11,6 +11,7 @@ interface Case {
   readonly filter: Shape5D;
   readonly strides: [number, number, number];
   readonly pad: "same" | "valid" | number;
+  readonly dilations?: [number, number, number];
 }
 
 const CASES: readonly Case[] = [
@@ -18,6 +19,7 @@ const CASES: readonly Case[] = [
   { x: [1, 4, 5, 9, 3], filter: [3, 3, 3, 3, 5], strides: [1, 1, 1], pad: 1 },
   { x: [2, 6, 5, 8, 4], filter: [3, 3, 3, 4, 70], strides: [1, 2, 2], pad: "same" }, // two tiles of columns, four classes
   { x: [1, 4, 4, 5, 20], filter: [1, 1, 1, 20, 33], strides: [1, 1, 1], pad: "valid" },
+  { x: [1, 7, 6, 9, 6], filter: [3, 2, 3, 6, 8], strides: [1, 1, 1], pad: "same", dilations: [2, 3, 2] },
   { x: [1, 3, 3, 3, 36], filter: [2, 3, 2, 36, 8], strides: [1, 1, 1], pad: "valid" },
 ];
 
@@ -36,14 +38,16 @@ async function largest(x: tf.Tensor): Promise<number> {
   return (await tf.max(tf.abs(x)).data())[0]!;
 }
 
-for (const { x: xShape, filter: filterShape, strides, pad } of CASES) {
+for (
+  const { x: xShape, filter: filterShape, strides, pad, dilations = [1, 1, 1] as [number, number, number] } of CASES
+) {
   testOnBackends(
-    `conv3d: the direct and the tiled variant agree, [${xShape}] by [${filterShape}] stride [${strides}] ${pad}`,
+    `conv3d: the direct and the tiled variant agree, [${xShape}] by [${filterShape}] stride [${strides}] ${pad} dilation [${dilations}]`,
     async ({ backend }) => {
       if (backend === "cpu") return;
       const [x, filter] = [normal(xShape, 1), normal(filterShape, 2)];
       const apply = (a: tf.Tensor, w: tf.Tensor): tf.Tensor =>
-        tf.conv3d(a as tf.Tensor5D, w as tf.Tensor5D, strides, pad as "same");
+        tf.conv3d(a as tf.Tensor5D, w as tf.Tensor5D, strides, pad as "same", "NDHWC", dilations);
       const dy = normal(apply(x, filter).shape as Shape5D, 3);
       const run = (): tf.Tensor[] => {
         const { value, grads } = tf.valueAndGrads((a: tf.Tensor, w: tf.Tensor) => tf.sum(tf.mul(apply(a, w), dy)))([
