@@ -8,6 +8,9 @@ import {
   fusedInstanceNorm,
   fusedLayerNorm,
   resizeTrilinear,
+  setConv3dVariant,
+  solveAdjoint,
+  transportAdjoint,
   transportPotentials,
   UNKNOWN_CHANGE,
 } from "../../mod.ts";
@@ -26,6 +29,8 @@ export interface Comparison {
   readonly name: string;
   /** Whether it runs on WebGPU alone. */
   readonly webgpuOnly?: boolean;
+  /** Error allowed on every backend, where it is not the backend's own. */
+  readonly tolerance?: number;
   /** Computes all figures on the active backend. */
   readonly run: () => Promise<Figure[]>;
 }
@@ -103,6 +108,20 @@ const CONVOLUTIONS: Comparison[] = [
   })),
 ];
 
+/** The same by tiles, which processors are not given of themselves. */
+const TILED: Comparison[] = CONVOLUTIONS.map(({ name, run }) => ({
+  name: name.replace(" ", " by tiles "),
+  webgpuOnly: true,
+  run: async () => {
+    setConv3dVariant("tiled");
+    try {
+      return await run();
+    } finally {
+      setConv3dVariant("auto");
+    }
+  },
+}));
+
 const NORMS: Comparison[] = pytorch.norms.map((given) => ({
   name: `${given.kind} norm of [${given.inputs.x.shape}]`,
   run: () =>
@@ -114,6 +133,30 @@ const NORMS: Comparison[] = pytorch.norms.map((given) => ({
       return fusedInstanceNorm(x!, ...affine, options);
     }),
 }));
+
+const ATTENTION: Comparison[] = pytorch.attention.map((given) => ({
+    name: `attention of [${given.inputs.query.shape}]`,
+    run: () =>
+      figuresOf(given, (query, key, value, bias) =>
+        fusedAttention(query as tf.Tensor3D, key as tf.Tensor3D, value as tf.Tensor3D, {
+          bias: bias as tf.Tensor3D,
+          scale: given.scale,
+        })),
+  }));
+
+/** Runs a comparison with the shaders that are written for GPUs. */
+async function asOnGpu<T>(run: () => Promise<T>): Promise<T> {
+  const device = tf.backend() as unknown as { isFallbackAdapter: boolean };
+  const value = device.isFallbackAdapter;
+  const pretend = (own: boolean): void =>
+    void Object.defineProperty(device, "isFallbackAdapter", { value: own, configurable: true, writable: true });
+  pretend(false);
+  try {
+    return await run();
+  } finally {
+    pretend(value);
+  }
+}
 
 const POOLS: Comparison[] = pytorch.pools.map((given) => ({
   name: `${given.kind}Pool3d`,
@@ -146,6 +189,30 @@ const TRANSPORTS: Comparison[] = pytorch.sinkhorn.map((given) => ({
     }];
   },
 }));
+
+/** The adjoint system of the unbalanced problem, against double precision. */
+const ADJOINT: Comparison = {
+  name: "transport's adjoint",
+  tolerance: 1e-3,
+  run: async () => {
+    const { cost, f, g, k, damping } = pytorch.sinkhorn.find(({ kind }) => kind === "unbalanced")!;
+    const [rows, columns] = cost.shape as [number, number];
+    const plan = cost.values.map((c, at) =>
+      Math.exp(f.values[Math.floor(at / columns)]! + g.values[at % columns]! + k - c)
+    );
+    const right = Array.from({ length: rows + columns + 1 }, (_, i) => Math.sin(3 * i + 1));
+    const free = right.map((_, i) => i === rows + columns ? 0 : 1);
+    const options = { iterations: 100, damping };
+    const actual = await transportAdjoint(
+      tf.tensor3d(plan, [1, rows, columns]),
+      tf.tensor2d([right]),
+      tf.tensor2d([free]),
+      options,
+    ).data();
+    const expected = solveAdjoint({ rows, columns, plan, right, free, damping }, { iterations: 100 });
+    return [{ what: "solution", actual, expected }];
+  },
+};
 
 const ADAM: Comparison[] = pytorch.adam.map((given) => ({
   name: given.decoupled ? "AdamW" : "Adam",
@@ -184,16 +251,10 @@ const LOSSES: Comparison[] = [0, 4, 7, 8].map((i) => losses[i]!).map((given) => 
 /** All families. */
 export const COMPARISONS: readonly Comparison[] = [
   ...CONVOLUTIONS,
+  ...TILED,
   ...NORMS,
-  ...pytorch.attention.map((given) => ({
-    name: `attention of [${given.inputs.query.shape}]`,
-    run: () =>
-      figuresOf(given, (query, key, value, bias) =>
-        fusedAttention(query as tf.Tensor3D, key as tf.Tensor3D, value as tf.Tensor3D, {
-          bias: bias as tf.Tensor3D,
-          scale: given.scale,
-        })),
-  })),
+  ...ATTENTION,
+  ...ATTENTION.map(({ name, run }) => ({ name: `${name}, as for a GPU`, webgpuOnly: true, run: () => asOnGpu(run) })),
   { name: "GELU", run: () => figuresOf(pytorch.gelu[0]!, (x) => fusedGelu(x!)) },
   ...pytorch.resize.map((given) => ({
     name: `resizing to [${given.size}]`,
@@ -204,5 +265,6 @@ export const COMPARISONS: readonly Comparison[] = [
   ...POOLS,
   ...ADAM,
   ...TRANSPORTS,
+  ADJOINT,
   ...LOSSES,
 ];

@@ -56,7 +56,13 @@ export const MUTATIONS = {
   /** A term is subtracted that is to be added. */
   "turns a sign": (code, site) => replaceMatch(code, / \+= (?!\w+\) \{)/g, site, () => " -= "),
   /** Padding, or another offset, is off by one. */
-  "shifts by one": (code, site) => replaceMatch(code, / - (\d+)(?![\d.u])/g, site, ([, n]) => ` - ${Number(n) + 1}`),
+  "shifts by one": (code, site) =>
+    replaceMatch(
+      code,
+      / - (?:(\d+)|\((-?\d+)\))(?![\d.u])| \+ (?:(-\d+)|\((-\d+)\))(?![\d.u])/g,
+      site,
+      ([, a, b, c, d]) => a ?? b ? ` - (${Number(a ?? b) + 1})` : ` + (${Number(c ?? d) - 1})`,
+    ),
   /** The strides of two axes are exchanged. */
   "swaps strides": (code, site) => {
     const factors = [...code.matchAll(/ \* (\d+)(?![\d.u])/g)];
