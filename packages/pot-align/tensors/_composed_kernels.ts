@@ -70,10 +70,11 @@ export function marginsOf(matrices: tf.Tensor3D): tf.Tensor2D {
   return tf.concat2d([rowSums, tf.sum(matrices, 1) as tf.Tensor2D, tf.sum(rowSums, 1, true) as tf.Tensor2D], 1);
 }
 
-/** `x_i + y_j + κ` for solutions `[problems, rows + columns + 1]`: `[problems, rows, columns]`. */
+/** `x_i + y_j + κ` for solutions `[problems, rows + columns + 1]`, or states, with more behind: `[problems, rows, columns]`. */
 export function spread(solution: tf.Tensor2D, rows: number, columns: number): tf.Tensor3D {
   const problems = solution.shape[0];
-  const [x, y, kappa] = tf.split(solution, [rows, columns, 1], 1) as [tf.Tensor, tf.Tensor, tf.Tensor];
+  const part = (from: number, size: number): tf.Tensor => tf.slice(solution, [0, from], [problems, size]);
+  const [x, y, kappa] = [part(0, rows), part(rows, columns), part(rows + columns, 1)];
   return tf.add(
     tf.add(tf.reshape(x, [problems, rows, 1]), tf.reshape(y, [problems, 1, columns])),
     tf.reshape(kappa, [problems, 1, 1]),

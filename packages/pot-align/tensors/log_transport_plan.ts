@@ -51,93 +51,104 @@ export function solveLogPlan(
   const settings = settleOptions(cost.shape, options);
   const epsilon = settings.epsilons.at(-1)!;
   const logs = logarithms(cost.shape, options);
-  const start = startState(cost.shape, options);
   const scaled = tf.div(cost, epsilon) as tf.Tensor3D;
   if (settings.gradient === "unrolled") {
-    const from = stateAt(epsilon, potentialsWithoutTape(cost, logs, start, settings, settings.epsilons.slice(0, -1)));
     const { kind, iterations } = settings;
+    const from = potentialsWithoutTape({ cost, scaled, logs }, settings, options, settings.epsilons.slice(0, -1));
     const damping = settings.damping(epsilon);
     const state = composedPotentials(scaled, logs, from, { kind, iterations, tolerance: undefined, damping });
     return { logPlan: logPlanOf(scaled, state), state: detached(state), logs, settings };
   }
-  const state = stateAt(epsilon, potentialsWithoutTape(cost, logs, start, settings, settings.epsilons), "keep change");
+  const state = potentialsWithoutTape({ cost, scaled, logs }, settings, options, settings.epsilons);
   return { logPlan: differentiableLogPlan(scaled, state, settings), state, logs, settings };
 }
 
-/** `[problems, rows + columns + 1]`: log a, log b, log mass. */
+/** `[problems, rows + columns + 1]`: log a, log b, log mass. What is known on the host goes up in one piece. */
 function logarithms([problems, rows, columns]: number[], options: TensorTransportOptions): tf.Tensor2D {
+  const { rowMarginal, columnMarginal, mass } = options;
+  const uniform = (size: number): number[] => new Array(size).fill(-Math.log(size));
+  if (rowMarginal === undefined && columnMarginal === undefined && typeof (mass ?? 1) === "number") {
+    return repeated([...uniform(rows!), ...uniform(columns!), Math.log(mass as number | undefined ?? 1)], problems!);
+  }
   const logOf = (marginal: tf.Tensor | undefined, size: number): tf.Tensor2D => {
-    const log = marginal
-      ? tf.log(tf.maximum(marginal, SMALLEST_MARGINAL))
-      : tf.fill([problems!, size], -Math.log(size));
+    const log = marginal ? tf.log(tf.maximum(marginal, SMALLEST_MARGINAL)) : tf.tensor1d(uniform(size));
     return tf.broadcastTo(tf.reshape(log, [-1, size]), [problems!, size]);
   };
-  const mass = typeof options.mass === "number" ? tf.scalar(options.mass) : options.mass;
+  const massTensor = typeof mass === "number" ? tf.scalar(mass) : mass;
   return tf.concat2d([
-    logOf(options.rowMarginal, rows!),
-    logOf(options.columnMarginal, columns!),
-    logOf(mass && tf.reshape(mass, [-1, 1]), 1),
+    logOf(rowMarginal, rows!),
+    logOf(columnMarginal, columns!),
+    logOf(massTensor && tf.reshape(massTensor, [-1, 1]), 1),
   ], 1);
 }
 
-/** Potentials to start from, in units of the cost, with an unknown change and no iterations. */
-function startState([problems, rows, columns]: number[], { start }: TensorTransportOptions): tf.Tensor2D {
-  const part = (potential: tf.Tensor | undefined, size: number): tf.Tensor2D =>
-    potential
-      ? tf.broadcastTo(tf.reshape(potential, [-1, size]), [problems!, size])
-      : tf.zeros([problems!, size]) as tf.Tensor2D;
-  return tf.concat2d([part(start?.f, rows!), part(start?.g, columns!), part(start?.k, 1), tf.zeros([problems!, 2])], 1);
+/** The same row for each problem, from the host. */
+function repeated(row: readonly number[], problems: number): tf.Tensor2D {
+  return tf.tensor2d(Float32Array.from({ length: problems * row.length }, (_, at) => row[at % row.length]!), [
+    problems,
+    row.length,
+  ]);
 }
 
-/** Brings a state from units of the cost to units of ε; unless kept, its change becomes unknown. */
-function stateAt(epsilon: number, state: tf.Tensor2D, change?: "keep change"): tf.Tensor2D {
-  return rescaled(state, 1 / epsilon, change === undefined ? 0 : 1, change === undefined ? UNKNOWN_CHANGE : 0);
+/** Potentials to start from, in units of ε, with an unknown change and no iterations. */
+function startState(
+  [problems, rows, columns]: number[],
+  { start }: TensorTransportOptions,
+  epsilon: number,
+): tf.Tensor2D {
+  if (start === undefined) {
+    return repeated([...new Array(rows! + columns! + 1).fill(0), UNKNOWN_CHANGE, 0], problems!);
+  }
+  const part = (potential: tf.Tensor, size: number): tf.Tensor2D =>
+    tf.broadcastTo(tf.reshape(potential, [-1, size]), [problems!, size]);
+  const parts = [part(start.f, rows!), part(start.g, columns!), part(start.k, 1), tf.zeros([problems!, 2])];
+  return rescaled(tf.concat2d(parts as tf.Tensor2D[], 1), 1 / epsilon);
 }
 
-function rescaled(state: tf.Tensor2D, factor: number, changeFactor: number, changeOffset: number): tf.Tensor2D {
+/** Potentials times a factor, with an unknown change. */
+function rescaled(state: tf.Tensor2D, factor: number): tf.Tensor2D {
   const potentials = state.shape[1] - 2;
-  const factors = tf.tensor2d([[...new Array(potentials).fill(factor), changeFactor, 1]]);
-  const offsets = tf.tensor2d([[...new Array(potentials).fill(0), changeOffset, 0]]);
+  const factors = tf.tensor2d([[...new Array(potentials).fill(factor), 0, 1]]);
+  const offsets = tf.tensor2d([[...new Array(potentials).fill(0), UNKNOWN_CHANGE, 0]]);
   return tf.add(tf.mul(state, factors), offsets) as tf.Tensor2D;
 }
 
-/** Runs through the given ε; state in units of the cost before and after. A constant to the tape. */
+/** Runs through the given ε, of the settings' the first ones; the state is in units of the settings' last. A constant to the tape. */
 function potentialsWithoutTape(
-  cost: tf.Tensor3D,
-  logs: tf.Tensor2D,
-  start: tf.Tensor2D,
+  inputs: { readonly cost: tf.Tensor3D; readonly scaled: tf.Tensor3D; readonly logs: tf.Tensor2D },
   settings: TransportSettings,
+  options: TensorTransportOptions,
   epsilons: readonly number[],
 ): tf.Tensor2D {
   const { kind, iterations } = settings;
-  const [, rows, columns] = cost.shape;
-  const run = tf.customGrad((...inputs: (tf.Tensor | tf.GradSaveFunc)[]) => {
-    const [costs, allLogs, from] = inputs as [tf.Tensor3D, tf.Tensor2D, tf.Tensor2D];
-    let state = from;
-    for (const [index, epsilon] of epsilons.entries()) {
-      const isFinal = index === settings.epsilons.length - 1;
-      const tolerance = isFinal ? settings.tolerance : Math.max(settings.tolerance, SCHEDULE_TOLERANCE);
-      const options = { kind, iterations, tolerance, damping: settings.damping(epsilon) };
+  const [, rows, columns] = inputs.cost.shape;
+  const final = settings.epsilons.at(-1)!;
+  const run = tf.customGrad((...given: (tf.Tensor | tf.GradSaveFunc)[]) => {
+    const [cost, scaled, logs] = given as [tf.Tensor3D, tf.Tensor3D, tf.Tensor2D];
+    let unit = settings.epsilons[0]!;
+    let state = startState(cost.shape, options, unit);
+    for (const epsilon of epsilons) {
+      const tolerance = epsilon === final ? settings.tolerance : Math.max(settings.tolerance, SCHEDULE_TOLERANCE);
       const solve = hasTransportKernels(rows, columns) ? transportPotentials : composedPotentials;
-      state = rescaled(
-        solve(tf.div(costs, epsilon), allLogs, stateAt(epsilon, state), options),
-        epsilon,
-        1,
-        0,
+      state = solve(
+        epsilon === final ? scaled : tf.div(cost, epsilon) as tf.Tensor3D,
+        logs,
+        epsilon === unit ? state : rescaled(state, unit / epsilon),
+        { kind, iterations, tolerance, damping: settings.damping(epsilon) },
       );
+      unit = epsilon;
     }
     return {
-      value: tf.clone(state),
-      gradFunc: () => [tf.zerosLike(costs), tf.zerosLike(allLogs), tf.zerosLike(from)],
+      value: unit === final ? state : rescaled(state, unit / final),
+      gradFunc: () => [tf.zerosLike(cost), tf.zerosLike(scaled), tf.zerosLike(logs)],
     };
   });
-  return run(cost, logs, start) as tf.Tensor2D;
+  return run(inputs.cost, inputs.scaled, inputs.logs) as tf.Tensor2D;
 }
 
 function logPlanOf(scaled: tf.Tensor3D, state: tf.Tensor2D): tf.Tensor3D {
   const [, rows, columns] = scaled.shape;
-  const [potentials] = tf.split(state, [rows + columns + 1, 2], 1) as [tf.Tensor2D, tf.Tensor2D];
-  return tf.sub(spread(potentials, rows, columns), scaled) as tf.Tensor3D;
+  return tf.sub(spread(state, rows, columns), scaled) as tf.Tensor3D;
 }
 
 function differentiableLogPlan(
@@ -145,21 +156,15 @@ function differentiableLogPlan(
   state: tf.Tensor2D,
   { kind, damping, epsilons, gradient }: TransportSettings,
 ): tf.Tensor3D {
-  const [problems, rows, columns] = scaled.shape;
+  const [, rows, columns] = scaled.shape;
   const solve = tf.customGrad((...inputs: (tf.Tensor | tf.GradSaveFunc)[]) => {
     const [cost, save] = inputs as [tf.Tensor3D, tf.GradSaveFunc];
     const logPlan = logPlanOf(cost, state);
-    const [held] = tf.split(state, [rows + columns, 3], 1) as [tf.Tensor2D, tf.Tensor2D];
-    // A capped potential at its bound 0 belongs to a marginal below its cap and does not move; others always move.
-    const free = tf.concat2d([
-      kind === "partial" ? tf.cast(tf.less(held, 0), "float32") as tf.Tensor2D : tf.onesLike(held),
-      tf.fill([problems, 1], kind === "partial" ? 1 : 0) as tf.Tensor2D,
-    ], 1);
-    save([logPlan, free]);
+    save([logPlan, state]);
     return {
       value: logPlan,
       gradFunc: (dy: tf.Tensor, saved: tf.Tensor[]) => {
-        const [logs, freedom] = saved as [tf.Tensor3D, tf.Tensor2D];
+        const [logs, potentials] = saved as [tf.Tensor3D, tf.Tensor2D];
         const plan = tf.exp(logs) as tf.Tensor3D;
         const upstream = dy as tf.Tensor3D;
         if (gradient === "envelope") {
@@ -169,10 +174,19 @@ function differentiableLogPlan(
         }
         const adjoint = hasTransportKernels(rows, columns) ? transportAdjoint : composedAdjoint;
         const options = { iterations: ADJOINT_ITERATIONS, damping: damping(epsilons.at(-1)!) };
-        const solution = adjoint(plan, marginsOf(upstream), freedom, options);
+        const solution = adjoint(plan, marginsOf(upstream), freePotentials(potentials, kind), options);
         return tf.sub(tf.mul(plan, spread(solution, rows, columns)), upstream);
       },
     };
   });
   return solve(scaled) as tf.Tensor3D;
+}
+
+/** `[problems, rows + columns + 1]`: 1 where a potential moves with the cost, 0 where it is held. */
+function freePotentials(state: tf.Tensor2D, kind: TransportSettings["kind"]): tf.Tensor2D {
+  const [problems, size] = [state.shape[0], state.shape[1] - 2];
+  if (kind !== "partial") return repeated([...new Array(size - 1).fill(1), 0], problems);
+  // A capped potential at its bound 0 belongs to a marginal below its cap and does not move; the mass potential always does.
+  const bounds = tf.tensor2d([[...new Array(size - 1).fill(0), Infinity]]);
+  return tf.cast(tf.less(tf.slice(state, 0, [problems, size]), bounds), "float32");
 }

@@ -1,26 +1,11 @@
 import { testOnBackends } from "@med3d/webgpu-kernels/testing";
 import * as tf from "@tensorflow/tfjs-core";
 import { strict as assert } from "node:assert";
-import { Random } from "random";
+import { KINDS, largestDifference, randomValues } from "../testdata/tensor_problems.ts";
 import { composedAdjoint, composedPotentials } from "./_composed_kernels.ts";
 import { logTransportPlan } from "./log_transport_plan.ts";
 import { solveTensorTransport } from "./solve_tensor_transport.ts";
 import type { TensorTransportOptions } from "./transport_options.ts";
-
-function randomValues(seed: string, count: number, low = 0, high = 1): Float32Array {
-  const random = new Random(seed);
-  return Float32Array.from({ length: count }, () => random.float(low, high));
-}
-
-function largestDifference(a: ArrayLike<number>, b: ArrayLike<number>): number {
-  return Math.max(...Array.from(a, (value, index) => Math.abs(value - b[index]!)));
-}
-
-const KINDS: Record<string, TensorTransportOptions> = {
-  balanced: {},
-  partial: { mass: 0.7 },
-  unbalanced: { rho: 0.4 },
-};
 
 testOnBackends("solveTensorTransport: the envelope gradient of the cost is the plan", async ({ tolerance }) => {
   const cost = tf.tensor2d(randomValues("envelope", 20), [4, 5]);

@@ -73,15 +73,20 @@ function costOf({ down, across, rows, columns }: TileLayout): number {
   return rows * columns > QUICK_ENTRIES ? 2 * cost : cost;
 }
 
-/** Absorptions that fit one dispatch of `iterations` iterations on a device that bounds loops. */
-export function passesPerDispatch({ down, across, rows, columns }: TileLayout, iterations: number): number {
-  const perPass = 2 * rows + 2 * (down + across) + across * columns / 8 + 16;
-  return Math.max(1, Math.min(iterations, Math.floor(LOOP_BUDGET / 2 / perPass)));
+/** Loops of an iteration, at most. */
+const loopsOf = ({ rows }: TileLayout): number => 2 * rows + 3;
+
+/** Iterations that one dispatch may attempt on a device that bounds loops; half of the bound is for absorptions. */
+export function iterationsPerDispatch(layout: TileLayout): number {
+  return Math.floor(LOOP_BUDGET / 2 / loopsOf(layout));
 }
 
-/** Iterations that one dispatch may attempt on a device that bounds loops. */
-export function iterationsPerDispatch({ rows }: TileLayout): number {
-  return Math.floor(LOOP_BUDGET / 2 / (2 * rows + 3));
+/** Absorptions that fit one dispatch of `iterations` iterations on a device that bounds loops. */
+export function passesPerDispatch(layout: TileLayout, iterations: number): number {
+  const { down, across, rows, columns } = layout;
+  const perPass = 5 * rows + 2 * (down + across) + across * columns / 16 + 8;
+  const left = LOOP_BUDGET - loopsOf(layout) * iterations;
+  return Math.max(1, Math.min(iterations, Math.floor(left / perPass)));
 }
 
 /** Invocations of a workgroup of a problem that many workgroups share. */
