@@ -26,6 +26,16 @@ export type CorruptVolumeCode =
   | "bad-affine"
   | "too-large"
   | "missing-image"
+  | "not-dicom"
+  | "bad-element"
+  | "unsupported-syntax"
+  | "corrupt-pixels"
+  | "missing-slices"
+  | "uneven-slices"
+  | "duplicate-slices"
+  | "mixed-series"
+  | "no-series"
+  | "outside-folder"
   | "non-finite"
   | "constant";
 
