@@ -3,6 +3,9 @@ import { readdir, readFile, realpath, stat } from "node:fs/promises";
 import type { Finding } from "../findings.ts";
 import { basename, dirname, isAbsolute, join, posix } from "node:path";
 
+/** Lists of scans that can be named in place of a folder. */
+const LIST_NAME = /\.(csv|tsv|jsonl|ndjson)$/i;
+
 /** A folder of scans: every NIfTI file in it, found once, and its small JSON files. */
 export class DataFolder {
   /** The folder as the user named it. */
@@ -11,17 +14,20 @@ export class DataFolder {
   readonly files: readonly string[];
   /** What could not be looked into. */
   readonly findings: readonly Finding[];
+  /** The list that the user named in place of the folder: a manifest or an archive, a name within the folder. */
+  readonly list: string | undefined;
   readonly #known: ReadonlySet<string>;
 
-  private constructor(path: string, { files, findings }: Listing) {
+  private constructor(path: string, { files, findings }: Listing, list?: string) {
     this.path = path;
     this.files = files;
     this.findings = findings;
+    this.list = list;
     this.#known = new Set(files);
   }
 
   /**
-   * Looks through a folder, or the folder of a `dataset.json`.
+   * Looks through a folder, or the folder of a `dataset.json` or of a manifest.
    *
    * Names that begin with a dot are passed over, which includes the `._` files that macOS leaves beside each file. Links are followed,
    * each folder is entered once. Folders that cannot be read, links that lead nowhere and what is named like a scan but is no file become
@@ -34,9 +40,10 @@ export class DataFolder {
       const folder = dirname(path);
       return new DataFolder(folder, await listScans(folder));
     }
+    if (LIST_NAME.test(path)) return new DataFolder(dirname(path), { files: [], findings: [] }, basename(path));
     throw new Error(
-      `Cannot index data set: it is no folder: got the file ${path}, expected a folder of .nii or .nii.gz files or a ` +
-        `dataset.json. Name the folder that the file lies in.`,
+      `Cannot index data set: it is no folder: got the file ${path}, expected a folder of .nii or .nii.gz files, a ` +
+        `dataset.json or a manifest (.csv, .tsv, .jsonl). Name the folder that the file lies in.`,
     );
   }
 
@@ -45,23 +52,35 @@ export class DataFolder {
     return this.#known.has(file);
   }
 
-  /** The path that a file within the folder can be opened by. */
+  /** Whether a file or folder lies at a path that a list names, whatever its name. */
+  async holds(file: string): Promise<boolean> {
+    if (this.has(file)) return true;
+    return await stat(this.pathOf(file)).then((status) => status.isFile() || status.isDirectory(), () => false);
+  }
+
+  /** The path that a file can be opened by: within the folder, or absolute where that was allowed. */
   pathOf(file: string): string {
-    return join(this.path, ...file.split("/"));
+    return isAbsolute(file) ? file : join(this.path, ...file.split("/"));
+  }
+
+  /** Reads a text file of the folder; `undefined` when there is none. */
+  async readText(name: string): Promise<string | undefined> {
+    const path = join(this.path, name);
+    try {
+      return (await readFile(path, "utf8")).replace(/^\uFEFF/, "");
+    } catch (cause) {
+      if ((cause as { code?: string }).code === "ENOENT") return undefined;
+      throw new Error(`Cannot index data set: ${path} cannot be read. Correct its permissions.`, { cause });
+    }
   }
 
   /** Reads a JSON file of the folder; `undefined` when there is none. */
   async readJson(name: string): Promise<unknown> {
     const path = join(this.path, name);
-    let text: string;
+    const text = await this.readText(name);
+    if (text === undefined) return undefined;
     try {
-      text = await readFile(path, "utf8");
-    } catch (cause) {
-      if ((cause as { code?: string }).code === "ENOENT") return undefined;
-      throw new Error(`Cannot index data set: ${path} cannot be read. Correct its permissions.`, { cause });
-    }
-    try {
-      return JSON.parse(text.replace(/^\uFEFF/, ""));
+      return JSON.parse(text);
     } catch (cause) {
       throw new SyntaxError(
         `Cannot index data set: ${path} is no valid JSON: ${(cause as Error).message}. Correct it, or remove it to ` +

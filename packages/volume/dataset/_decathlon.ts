@@ -4,6 +4,7 @@ import {
   countFinding,
   isObject,
   type JsonObject,
+  labelNamesOf,
   type ListedCase,
   modalityOf,
   type PickOptions,
@@ -49,6 +50,7 @@ export function recogniseDecathlon(folder: DataFolder, json: JsonObject, options
   findings.push(...countFinding(path, json["numTraining"], training.length));
   if (!options.includeTest) findings.push(...testFinding(path, test.length));
   const cases = [...training, ...validation, ...(options.includeTest ? test : [])];
+  const labelNames = labelNamesOf(json["labels"]);
   return {
     kind: "decathlon",
     title: `Medical Segmentation Decathlon data set${typeof json["name"] === "string" ? ` "${json["name"]}"` : ""}`,
@@ -58,6 +60,7 @@ export function recogniseDecathlon(folder: DataFolder, json: JsonObject, options
       ...test.map(({ image }) => image),
       ...cases.flatMap(({ image }) => otherChannels(folder, image)),
     ],
+    ...(labelNames && { labelNames }),
     findings,
   };
 }

@@ -17,12 +17,14 @@ export function recogniseFlat(folder: DataFolder): Recognised {
     const label = labelOf.get(pairingKey(image));
     return { image, ...(label !== undefined && { label }) };
   });
+  const paired = new Set(cases.map(({ label }) => label));
   return {
     kind: "flat",
     title: "folder of NIfTI files",
     modality: "unknown",
     cases,
     others: labels,
+    orphanLabels: labels.filter((file) => !paired.has(file)),
     findings: labels.length === 0 ? [] : [{
       severity: "info",
       code: "labels-left-out",
@@ -35,7 +37,8 @@ export function recogniseFlat(folder: DataFolder): Recognised {
   };
 }
 
-function isLabel(file: string): boolean {
+/** Whether a file is called like a label map, or lies in a folder that is. */
+export function isLabel(file: string): boolean {
   const parts = file.split("/");
   return parts.slice(0, -1).some((part) => LABEL_FOLDER.test(part)) || LABEL_NAME.test(stripExtension(parts.at(-1)!));
 }

@@ -5,6 +5,7 @@ import {
   countOf,
   isObject,
   type JsonObject,
+  labelNamesOf,
   type ListedCase,
   modalityOf,
   type PickOptions,
@@ -38,6 +39,7 @@ export function recogniseNnunet(folder: DataFolder, json: JsonObject, options: P
   const test = folder.files
     .filter((file) => file.startsWith("imagesTs/") && file.endsWith(suffix))
     .map((image): ListedCase => ({ image }));
+  const labelNames = labelNamesOf(json["labels"]);
   return {
     kind: "nnunet",
     title: `nnU-Net data set${
@@ -46,6 +48,7 @@ export function recogniseNnunet(folder: DataFolder, json: JsonObject, options: P
     modality: modalityOf(json["channel_names"], options.channel),
     cases: [...training, ...(options.includeTest ? test : [])],
     others: [...others, ...folder.files.filter((file) => /^(imagesTs|labelsTs)\//.test(file))],
+    ...(labelNames && { labelNames }),
     findings: [
       ...findings,
       ...countFinding(path, json["numTraining"], training.length),

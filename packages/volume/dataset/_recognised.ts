@@ -1,12 +1,21 @@
 import type { Finding } from "../findings.ts";
 import type { Modality } from "../volume.ts";
-import type { DatasetIndex } from "./dataset_index.ts";
+import type { DatasetIndex, DatasetItem } from "./dataset_index.ts";
 
 /** A scan as a list or a folder names it; paths within the folder, `/` between folders. */
 export interface ListedCase {
   readonly image: string;
   readonly label?: string;
   readonly split?: "train" | "validation";
+  /** Where the list or the layout says so; else the rules do. */
+  readonly subject?: string;
+  readonly session?: string;
+  /** Where it differs from the data set's. */
+  readonly modality?: Modality;
+  /** Which item of an archive the scan is, where the image is one. */
+  readonly item?: DatasetItem;
+  /** What the scan shows as a whole, where the data set says it. */
+  readonly classLabels?: readonly number[];
 }
 
 /** What one way of laying out a data set found. */
@@ -18,6 +27,10 @@ export interface Recognised {
   readonly cases: readonly ListedCase[];
   /** Files that are accounted for beside the cases': further channels, test scans, labels of a flat folder. */
   readonly others: readonly string[];
+  /** Label maps that belong to no scan, where the layout tells. */
+  readonly orphanLabels?: readonly string[];
+  /** What the values of label maps mean, where the data set declares it. */
+  readonly labelNames?: ReadonlyMap<number, string>;
   readonly findings: readonly Finding[];
 }
 
@@ -25,6 +38,7 @@ export interface Recognised {
 export interface PickOptions {
   readonly includeTest: boolean;
   readonly channel: number;
+  readonly allowAbsolutePaths: boolean;
 }
 
 /** A JSON object, as far as it is known. */
@@ -41,6 +55,24 @@ export function modalityOf(channels: unknown, channel: number): Modality {
   if (typeof name !== "string") return "unknown";
   if (/(^|[^a-z])ct($|[^a-z])/i.test(name)) return "CT";
   return /mr|t1|t2|flair|adc|dwi|swi/i.test(name) ? "MR" : "unknown";
+}
+
+/**
+ * Reads what the labels of a `dataset.json` mean: the Decathlon's `{"1": "liver"}` or nnU-Net's `{"liver": 1, "whole": [1, 2]}`, whose
+ * regions name every value that they join.
+ */
+export function labelNamesOf(labels: unknown): ReadonlyMap<number, string> | undefined {
+  if (!isObject(labels)) return undefined;
+  const names = new Map<number, string>();
+  for (const [key, value] of Object.entries(labels)) {
+    const values = typeof value === "string" ? [Number(key)] : Array.isArray(value) ? value : [value];
+    for (const one of values) {
+      if (typeof one !== "number" || !Number.isInteger(one)) return undefined;
+      const name = typeof value === "string" ? value : key;
+      names.set(one, names.has(one) ? `${names.get(one)}, ${name}` : name);
+    }
+  }
+  return names.size === 0 ? undefined : names;
 }
 
 /** The first few names of many, for a message. */

@@ -1,17 +1,14 @@
-import type { Finding } from "../findings.ts";
-import { hashContent } from "./_content_hash.ts";
+import { assumedSubjects, hashCases, idsOf, keepPresent, unlistedFiles, unlistedFindings } from "./_case_checks.ts";
 import { DataFolder } from "./_data_folder.ts";
-import type { DatasetCase, DatasetIndex } from "./dataset_index.ts";
-import { recogniseDecathlon } from "./_decathlon.ts";
-import { recogniseFlat } from "./_flat.ts";
-import { isNnunet, recogniseNnunet } from "./_nnunet.ts";
-import { countOf, isObject, type ListedCase, type PickOptions, type Recognised, someOf } from "./_recognised.ts";
+import { recognise } from "./_recognise.ts";
+import { countOf, type Recognised, someOf } from "./_recognised.ts";
 import { applySplitFile } from "./_split_file.ts";
-import { stripExtension, subjectByName, subjectOf as subjectByRules } from "./subject_of.ts";
+import type { DatasetCase, DatasetIndex } from "./dataset_index.ts";
+import { subjectByName, subjectOf as subjectByRules } from "./subject_of.ts";
 
 /** Options of {@linkcode indexDataset}. */
 export interface IndexDatasetOptions {
-  /** Whom a scan shows, from its path within the folder. Default: {@linkcode subjectOf}, the documented rules. */
+  /** Whom a scan shows, from its path within the folder. Default: what the data set says, else {@linkcode subjectOf}, the documented rules. */
   readonly subjectOf?: (path: string) => string;
   /** Whether a data set's test scans are used too. Default false. */
   readonly includeTest?: boolean;
@@ -19,57 +16,74 @@ export interface IndexDatasetOptions {
   readonly channel?: number;
   /** Whether to read every image once to find those of equal content, which a split keeps together. Default false. */
   readonly hashContents?: boolean;
+  /** Whether a manifest may name absolute paths, and with them files outside of its folder. Default false. */
+  readonly allowAbsolutePaths?: boolean;
 }
 
 /**
- * Finds the scans of a folder: a Medical Segmentation Decathlon or nnU-Net v2 `dataset.json`, or just `.nii` and `.nii.gz` files, at any depth.
+ * Finds the scans of a folder, at any depth, and says what it was recognised as. In this order:
  *
- * A Decathlon's `validation` list is its split. Else `split.json`, `split_dev.json` or nnU-Net's `splits_final.json` (first fold)
- * beside the scans is taken. Nothing but JSON files is opened, unless `hashContents` asks for the images; label maps never are.
- * Hidden files and macOS's `._` files are passed over. Scans that are listed and not there, files that are there and not listed,
- * counts that do not agree and the like become findings.
+ * 1. a manifest, named itself or called `manifest.csv`, `.tsv` or `.jsonl`: columns or keys `image` and, where they are known, `label`,
+ *    `subject`, `session`, `split` (train, validation, test) and `modality` (CT, MR), paths relative to it;
+ * 2. a Medical Segmentation Decathlon or nnU-Net v2 `dataset.json`, named itself or in the folder;
+ * 3. BIDS, by its `dataset_description.json` or its folders: the 3D scans of each subject and session, label maps from beside them
+ *    or from `derivatives`;
+ * 4. `.nii` and `.nii.gz` files as they lie.
  *
- * @param path The folder, or the `dataset.json` in it.
+ * A Decathlon's `validation` list is its split, and so is a manifest's. Else `split.json`, `split_dev.json` or nnU-Net's
+ * `splits_final.json` (first fold) beside the scans is taken. Nothing but lists is opened, unless `hashContents` asks for the images;
+ * label maps never are. Hidden files and macOS's `._` files are passed over. Scans that are listed and not there, files that are there
+ * and not listed, counts that do not agree and the like become findings.
+ *
+ * @param path The folder, or the list in it.
  * @param options How subjects are known and what is included.
  * @returns What was recognised, the cases with their subjects, and the findings.
  * @throws Error when the folder is missing or holds no scans, or its files are of a kind that cannot be read.
- * @throws SyntaxError when `dataset.json` or the split file is broken.
+ * @throws SyntaxError when `dataset.json`, a manifest or the split file is broken.
  * @throws RangeError when a listed path leads out of the folder or the channel is no integer of at least 0.
  */
 export async function indexDataset(path: string, options: IndexDatasetOptions = {}): Promise<DatasetIndex> {
-  const { includeTest = false, channel = 0, hashContents = false } = options;
+  const { includeTest = false, channel = 0, hashContents = false, allowAbsolutePaths = false } = options;
   if (!Number.isInteger(channel) || channel < 0 || channel > 9999) {
     throw new RangeError(
       `Cannot index data set: the channel is out of range: got ${channel}, expected an integer of 0…9999. Count from 0.`,
     );
   }
   const folder = await DataFolder.open(path);
-  const recognised = await recognise(folder, { includeTest, channel });
-  const { cases: present, findings } = keepPresent(folder, recognised.cases);
+  const recognised = await recognise(folder, { includeTest, channel, allowAbsolutePaths });
+  const { cases: present, findings } = await keepPresent(folder, recognised.cases);
   if (present.length === 0) throw noScans(folder, recognised);
   const { cases: listed, findings: splitFindings } = await applySplitFile(folder, present);
-  const ids = idsOf(listed.map(({ image }) => image));
-  const subjectOf = options.subjectOf ?? rulesFor(listed.map(({ image }) => image));
-  const cases = listed.map(({ image, label, split }, index): DatasetCase => ({
-    id: ids[index]!,
-    subject: subjectOf(image),
-    imagePath: folder.pathOf(image),
-    ...(label !== undefined && folder.has(label) && { labelPath: folder.pathOf(label) }),
-    modality: recognised.modality,
-    ...(split && { split }),
-  }));
+  const ids = idsOf(listed);
+  const ruled = rulesFor(listed.map(({ image }) => image));
+  const cases = listed.map((entry, index): DatasetCase => {
+    const { image, label, subject, modality = recognised.modality, ...known } = entry;
+    return {
+      ...known,
+      id: ids[index]!,
+      subject: options.subjectOf?.(image) ?? subject ?? ruled(image),
+      imagePath: folder.pathOf(image),
+      ...(label !== undefined && { labelPath: folder.pathOf(label) }),
+      modality,
+    };
+  });
   const hashed = hashContents ? await hashCases(cases) : { cases, findings: [] };
+  const unlisted = unlistedFiles(folder, recognised);
+  const areAssumed = !options.subjectOf && listed.every(({ subject }) => subject === undefined);
   return {
     kind: recognised.kind,
     description: describe(recognised, cases),
     cases: hashed.cases,
+    ...(recognised.labelNames && { labelNames: recognised.labelNames }),
+    orphanLabels: (recognised.orphanLabels ?? []).map((file) => folder.pathOf(file)),
+    unlisted: unlisted.map((file) => folder.pathOf(file)),
     findings: [
       ...folder.findings,
       ...recognised.findings,
       ...findings,
       ...splitFindings,
-      ...unlisted(folder, recognised),
-      ...(options.subjectOf ? [] : assumedSubjects(folder, cases)),
+      ...unlistedFindings(folder, unlisted),
+      ...(areAssumed ? assumedSubjects(folder, cases) : []),
       ...hashed.findings,
     ],
   };
@@ -78,60 +92,6 @@ export async function indexDataset(path: string, options: IndexDatasetOptions = 
 /** The documented rules, unless they take everything for one person because it lies in one folder with a number. */
 function rulesFor(images: readonly string[]): (path: string) => string {
   return new Set(images.map(subjectByRules)).size === 1 ? subjectByName : subjectByRules;
-}
-
-async function recognise(folder: DataFolder, options: PickOptions): Promise<Recognised> {
-  const json = await folder.readJson("dataset.json");
-  if (isObject(json)) {
-    if (isNnunet(json)) return recogniseNnunet(folder, json, options);
-    if ("training" in json) return recogniseDecathlon(folder, json, options);
-  }
-  const flat = recogniseFlat(folder);
-  if (json === undefined) return flat;
-  const finding: Finding = {
-    severity: "warning",
-    code: "unknown-dataset-json",
-    path: folder.pathOf("dataset.json"),
-    message: 'it has neither "training" (Decathlon) nor "channel_names" (nnU-Net), so the files are used as they lie',
-    fix: "Complete it, or remove it.",
-  };
-  return { ...flat, findings: [finding, ...flat.findings] };
-}
-
-/** Leaves out what is not there or listed twice. */
-function keepPresent(
-  folder: DataFolder,
-  listed: readonly ListedCase[],
-): { cases: ListedCase[]; findings: Finding[] } {
-  const findings: Finding[] = [];
-  const seen = new Set<string>();
-  const cases = listed.filter(({ image, label }) => {
-    const path = folder.pathOf(image);
-    if (!folder.has(image)) {
-      const fix = "Copy it there, or take it off the list.";
-      findings.push({
-        severity: "error",
-        code: "missing-image",
-        path,
-        message: "listed, but not there as .nii or .nii.gz",
-        fix,
-      });
-      return false;
-    }
-    if (seen.has(image)) {
-      const fix = "List every scan once; the first entry counts.";
-      findings.push({ severity: "warning", code: "listed-twice", path, message: "listed more than once", fix });
-      return false;
-    }
-    seen.add(image);
-    if (label !== undefined && !folder.has(label)) {
-      const fix = "Copy it there if labels are needed; pretraining uses none.";
-      const message = "label map listed, but not there";
-      findings.push({ severity: "info", code: "missing-label", path: folder.pathOf(label), message, fix });
-    }
-    return true;
-  });
-  return { cases, findings };
 }
 
 function noScans(folder: DataFolder, { title, others }: Recognised): Error {
@@ -145,74 +105,6 @@ function noScans(folder: DataFolder, { title, others }: Recognised): Error {
     `Cannot index data set: ${folder.path} holds no scans: got a ${title} with ${seen}, expected at least one .nii or .nii.gz ` +
       `image.${labels} Check the path, or convert other formats to NIfTI.`,
   );
-}
-
-/** Bare names where they differ, else paths without extension. */
-function idsOf(images: readonly string[]): string[] {
-  const names = images.map((image) => stripExtension(image.split("/").at(-1)!));
-  if (new Set(names).size === names.length) return names;
-  const paths = images.map(stripExtension);
-  return new Set(paths).size === paths.length ? paths : [...images]; // a.nii beside a.nii.gz
-}
-
-/** Files that no list accounts for, folder by folder. */
-function unlisted(folder: DataFolder, { cases, others }: Recognised): Finding[] {
-  const known = new Set([...cases.flatMap(({ image, label }) => [image, label ?? image]), ...others]);
-  const byFolder = Map.groupBy(
-    folder.files.filter((file) => !known.has(file)),
-    (file) => file.split("/").slice(0, -1).join("/"),
-  );
-  return [...byFolder].map(([name, files]) => ({
-    severity: "warning",
-    code: "not-listed",
-    path: name === "" ? folder.path : folder.pathOf(name),
-    message: `${countOf(files.length, "file")} in no list of dataset.json, left out: ${someOf(files.map(nameOf))}`,
-    fix: "List them in dataset.json if they belong to it.",
-  }));
-}
-
-function nameOf(file: string): string {
-  return file.split("/").at(-1)!;
-}
-
-/** Says when names tell nothing of subjects, so that every scan counts as a person. */
-function assumedSubjects(folder: DataFolder, cases: readonly DatasetCase[]): Finding[] {
-  if (cases.length < 2 || cases.some(({ subject }) => subject.startsWith("sub-"))) return [];
-  if (new Set(cases.map(({ subject }) => subject)).size < cases.length) return [];
-  return [{
-    severity: "info",
-    code: "subjects-assumed",
-    path: folder.path,
-    message: `each of the ${cases.length} scans is taken for a person of its own, since their names tell no more`,
-    fix:
-      "If some show one person (as left and right hippocampus may), say so with subjectOf, or held-out figures are too good.",
-  }];
-}
-
-async function hashCases(cases: readonly DatasetCase[]): Promise<{ cases: DatasetCase[]; findings: Finding[] }> {
-  const findings: Finding[] = [];
-  const first = new Map<string, string>();
-  const hashed: DatasetCase[] = [];
-  for (const entry of cases) {
-    const path = entry.imagePath;
-    let contentHash: string;
-    try {
-      contentHash = await hashContent(path);
-    } catch (cause) {
-      const message = `it cannot be read to the end: ${(cause as Error).message}`;
-      findings.push({ severity: "error", code: "unreadable", path, message, fix: "Copy or download it again." });
-      hashed.push(entry);
-      continue;
-    }
-    const same = first.get(contentHash);
-    if (same === undefined) first.set(contentHash, path);
-    else {
-      const fix = "Remove one; a split keeps both on one side.";
-      findings.push({ severity: "warning", code: "duplicate", path, message: `the same content as ${same}`, fix });
-    }
-    hashed.push({ ...entry, contentHash });
-  }
-  return { cases: hashed, findings };
 }
 
 function describe({ title, modality }: Recognised, cases: readonly DatasetCase[]): string {

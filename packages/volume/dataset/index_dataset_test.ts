@@ -1,33 +1,12 @@
 import { strict as assert } from "node:assert";
 import { existsSync } from "node:fs";
-import { chmod, mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { chmod, symlink } from "node:fs/promises";
+import { join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
-import { createVolume, encodeNifti, indexDataset, readNifti, splitBySubject } from "../mod.ts";
-
-const SCAN = await encodeNifti(createVolume(new Float32Array(8), [2, 2, 2]));
-const OTHER = await encodeNifti(createVolume(new Float32Array(8).fill(1), [2, 2, 2]));
-
-/** Makes a folder of files, hands it over and removes it. Text is written as it is, `true` as a scan, objects as JSON. */
-async function inFolder(
-  files: Readonly<Record<string, true | string | Uint8Array | object>>,
-  use: (folder: string) => Promise<void>,
-): Promise<void> {
-  const folder = await mkdtemp(join(tmpdir(), "med3d-dataset-"));
-  try {
-    for (const [name, content] of Object.entries(files)) {
-      await mkdir(dirname(join(folder, name)), { recursive: true });
-      const raw = typeof content === "string" || content instanceof Uint8Array;
-      await writeFile(join(folder, name), content === true ? SCAN : raw ? content : JSON.stringify(content));
-    }
-    await use(folder);
-  } finally {
-    await rm(folder, { recursive: true });
-  }
-}
+import { indexDataset, readNifti, splitBySubject } from "../mod.ts";
+import { inFolder, OTHER, SCAN } from "./testdata/in_folder.ts";
 
 const codes = (index: { findings: readonly { code: string }[] }): string[] => index.findings.map(({ code }) => code);
 
