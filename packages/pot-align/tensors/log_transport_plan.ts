@@ -1,4 +1,10 @@
-import { hasTransportKernels, transportAdjoint, transportPotentials, UNKNOWN_CHANGE } from "@med3d/webgpu-kernels";
+import {
+  hasTransportAdjoint,
+  hasTransportKernels,
+  transportAdjoint,
+  transportPotentials,
+  UNKNOWN_CHANGE,
+} from "@med3d/webgpu-kernels";
 import * as tf from "@tensorflow/tfjs-core";
 import { composedAdjoint, composedPotentials, marginsOf, spread } from "./_composed_kernels.ts";
 import { detached } from "./_detached.ts";
@@ -172,7 +178,7 @@ function differentiableLogPlan(
           const share = tf.div(tf.sum(upstream, [1, 2], true), tf.sum(plan, [1, 2], true));
           return tf.sub(tf.mul(plan, share), upstream);
         }
-        const adjoint = hasTransportKernels(rows, columns) ? transportAdjoint : composedAdjoint;
+        const adjoint = hasTransportAdjoint(rows, columns) ? transportAdjoint : composedAdjoint;
         const options = { iterations: ADJOINT_ITERATIONS, damping: damping(epsilons.at(-1)!) };
         const solution = adjoint(plan, marginsOf(upstream), freePotentials(potentials, kind), options);
         return tf.sub(tf.mul(plan, spread(solution, rows, columns)), upstream);

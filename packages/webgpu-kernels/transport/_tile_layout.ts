@@ -106,3 +106,5 @@ export function splitLayout(rows: number, columns: number): TileLayout {
 
 /** Most rows and most columns of a problem: beyond, a tile of {@linkcode splitLayout} outgrows the registers. */
 export const MAX_TRANSPORT_SIZE = 16_384;
+/** Most rows and most columns of an adjoint system: beyond, one of its iterations outgrows the loops of a dispatch. */
+export const MAX_ADJOINT_SIZE = 1024;

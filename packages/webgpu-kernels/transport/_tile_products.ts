@@ -62,3 +62,24 @@ export function productOfColumns(layout: TileLayout): string {
   }
       ${store}`;
 }
+
+/** WGSL: fills the tile `k` from an input of the problem `problem`, `vec4` where rows are whole vectors; beyond the edge with what is at it. */
+export function loadTile(input: string, layout: TileLayout, rows: number, columns: number): string {
+  const { columns4 } = shapeOf(layout);
+  const row = `(problem * ${rows} + min(p * ${layout.rows} + i, ${rows - 1}))`;
+  const at = (c: number, e: number): string =>
+    `${input}[${row} * ${columns} + min(q * ${layout.columns} + ${4 * c + e}, ${columns - 1})]`;
+  const vector = (c: number): string =>
+    columns % 4 === 0
+      ? `${input}[${row} * ${columns / 4} + min(q * ${columns4} + ${c}, ${columns / 4 - 1})]`
+      : `vec4<f32>(${range(4).map((e) => at(c, e)).join(", ")})`;
+  return `for (var i = 0; i < tileRows; i = i + 1) {
+      ${each(columns4, (c) => `k[i * ${columns4} + ${c}] = ${vector(c)};`)}
+    }`;
+}
+
+/** WGSL: the column weights of a tile, `w0` …, from `vw`. */
+export function loadColumnWeights(layout: TileLayout): string {
+  const { columns4 } = shapeOf(layout);
+  return each(columns4, (c) => `let w${c} = vw[q * ${columns4} + ${c}];`);
+}

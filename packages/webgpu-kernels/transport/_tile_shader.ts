@@ -9,7 +9,7 @@ import {
   wgslFloat,
 } from "./_sinkhorn_options.ts";
 import { each, range } from "./_shader_parts.ts";
-import { productOfColumns, productOfRows } from "./_tile_products.ts";
+import { loadColumnWeights, loadTile, productOfColumns, productOfRows } from "./_tile_products.ts";
 import { passesPerDispatch, type TileLayout } from "./_tile_layout.ts";
 
 /**
@@ -39,26 +39,7 @@ export function tileShader(
   const dims = `${problems}x${rows}x${columns}/${down}x${across}`;
   const owners = Math.max(allRows4, allColumns4);
   const { potential, scaling } = updateOf(kind, damping);
-  const loadColumns = each(columns4, (c) => `let w${c} = vw[q * ${columns4} + ${c}];`);
-  const loadCost = wide
-    ? each(
-      columns4,
-      (c) =>
-        `k[i * ${columns4} + ${c}] = cost[(problem * M + min(p * ${layout.rows} + i, M - 1)) * ${
-          columns / 4
-        } + min(q * ${columns4} + ${c}, ${columns / 4 - 1})];`,
-    )
-    : each(
-      columns4,
-      (c) =>
-        `k[i * ${columns4} + ${c}] = vec4<f32>(${
-          range(4).map((e) =>
-            `cost[(problem * M + min(p * ${layout.rows} + i, M - 1)) * N + min(q * ${layout.columns} + ${
-              4 * c + e
-            }, N - 1)]`
-          ).join(", ")
-        });`,
-    );
+  const loadColumns = loadColumnWeights(layout);
   const sumMass = isPartial
     ? /* wgsl */ `
     if (t < 8) {
@@ -148,9 +129,7 @@ fn main(index : i32) {
   if (t == 0) { burst = select(1, 0, reached <= ${wgslFloat(tolerance)} || done >= goal); }
   for (var round = 0; round < ${passes}; round = round + 1) {
     if (workgroupUniformLoad(&burst) == 0) { break; }
-    for (var i = 0; i < tileRows; i = i + 1) {
-      ${loadCost}
-    }
+    ${loadTile("cost", layout, rows, columns)}
     if (ownsColumns) { vw[t] = g; }
     if (t == 0) { atomicStore(&worst, 0u); atomicStore(&alarmU, 0u); atomicStore(&alarmV, 0u); }
     workgroupBarrier();

@@ -5,7 +5,15 @@ import { adjointIterationsPerDispatch, adjointShader } from "./_adjoint_shader.t
 import { ADJOINT_KERNEL, type AdjointAttributes, SINKHORN_KERNEL, type SinkhornAttributes } from "./_kernel_names.ts";
 import type { SinkhornShaderOptions } from "./_sinkhorn_options.ts";
 import { columnsShader, rowsShader } from "./_split_shaders.ts";
-import { iterationsPerDispatch, passesPerDispatch, type TileLayout, tileLayout } from "./_tile_layout.ts";
+import {
+  iterationsPerDispatch,
+  MAX_ADJOINT_SIZE,
+  MAX_TRANSPORT_SIZE,
+  passesPerDispatch,
+  type TileLayout,
+  tileLayout,
+} from "./_tile_layout.ts";
+import { TILE_ADJOINT_BYTES, tileAdjointShader } from "./_tile_adjoint_shader.ts";
 import { tileShader } from "./_tile_shader.ts";
 
 type KernelArguments = Parameters<tf.KernelFunc>[0];
@@ -24,6 +32,23 @@ function dispose(backend: unknown, { dataId }: tf.TensorInfo): void {
 /** Lengths of the dispatches that `total` iterations are cut into: equal but for the last, so that few pipelines are built. */
 function portions(total: number, most: number): number[] {
   return Array.from({ length: Math.ceil(total / most) }, (_, index) => Math.min(most, total - index * most));
+}
+
+function checkSize(action: string, rows: number, columns: number, most: number): void {
+  if (Math.max(rows, columns) <= most) return;
+  throw new RangeError(
+    `Cannot ${action} on WebGPU: the problem is too large: got ${rows} × ${columns}, expected at most ${most} rows and columns. ` +
+      `Compose it of operations, as @med3d/pot-align does, or take the cpu backend.`,
+  );
+}
+
+/** The layout of a problem in one workgroup on the device of a backend, if it fits there beside other `bytes` of workgroup memory. */
+function layoutOn(backend: unknown, rows: number, columns: number, bytes: number): TileLayout | undefined {
+  const { isFallbackAdapter, device } = backend as GuardedWebGPUBackend;
+  return tileLayout(rows, columns, {
+    kind: isFallbackAdapter ? "software" : "gpu",
+    workgroupBytes: device.limits.maxComputeWorkgroupStorageSize - bytes,
+  });
 }
 
 /** Runs {@linkcode tileShader} as often as a device that bounds loops may need; where the first time does all, the others return at once. */
@@ -62,12 +87,9 @@ tf.registerKernel({
     const { variant, ...settings } = attrs as unknown as SinkhornAttributes;
     const { cost, logs, state } = inputs as { cost: tf.TensorInfo; logs: tf.TensorInfo; state: tf.TensorInfo };
     const [problems, rows, columns] = cost.shape as [number, number, number];
+    checkSize("iterate", rows, columns, MAX_TRANSPORT_SIZE);
     const options = { problems, rows, columns, ...settings };
-    const { isFallbackAdapter, device } = backend as unknown as GuardedWebGPUBackend;
-    const layout = variant === "split" ? undefined : tileLayout(rows, columns, {
-      kind: isFallbackAdapter ? "software" : "gpu",
-      workgroupBytes: device.limits.maxComputeWorkgroupStorageSize,
-    });
+    const layout = variant === "split" ? undefined : layoutOn(backend, rows, columns, 0);
     if (variant === "tile" && !layout) {
       throw new RangeError(
         `Cannot solve optimal transport in one workgroup: the problem is too large: got ${rows} × ${columns}, expected about ` +
@@ -86,9 +108,16 @@ tf.registerKernel({
     const { iterations, damping } = attrs as unknown as AdjointAttributes;
     const { plan, right, free } = inputs as { plan: tf.TensorInfo; right: tf.TensorInfo; free: tf.TensorInfo };
     const [problems, rows, columns] = plan.shape as [number, number, number];
+    checkSize("solve the adjoint system", rows, columns, MAX_ADJOINT_SIZE);
+    const layout = layoutOn(backend, rows, columns, TILE_ADJOINT_BYTES);
+    const most = Math.min(iterations, rows + columns + 1);
+    if (layout && most <= 2 * iterationsPerDispatch(layout)) { // no absorptions here, which the other half is for
+      const shader = tileAdjointShader({ problems, rows, columns, iterations: most, damping }, layout);
+      return runShader(shader, [plan, right, free]);
+    }
     let vectors: tf.TensorInfo | undefined;
     for (
-      const portion of portions(Math.min(iterations, rows + columns + 1), adjointIterationsPerDispatch(rows, columns))
+      const portion of portions(most, adjointIterationsPerDispatch(rows, columns))
     ) {
       const phase = vectors ? "resume" : "start";
       const shader = adjointShader({ problems, rows, columns, iterations: portion, damping, phase });

@@ -7,7 +7,7 @@ import {
   type SinkhornAttributes,
   type TransportVariant,
 } from "./_kernel_names.ts";
-import { MAX_TRANSPORT_SIZE } from "./_tile_layout.ts";
+import { MAX_ADJOINT_SIZE, MAX_TRANSPORT_SIZE } from "./_tile_layout.ts";
 import "./_webgpu_kernels.ts";
 import type { TransportKind } from "./iterate_potentials.ts";
 
@@ -45,13 +45,24 @@ export interface TransportAdjointOptions {
 export const UNKNOWN_CHANGE = 3e38;
 
 /**
- * Tells whether the active backend has the fused kernels for a problem of this size: cpu always, WebGPU up to 16,384 rows and
+ * Tells whether the active backend has {@linkcode transportPotentials} for a problem of this size: cpu always, WebGPU up to 16,384 rows and
  * columns, others never.
  */
 export function hasTransportKernels(rows: number, columns: number): boolean {
+  return hasKernel(SINKHORN_KERNEL, Math.max(rows, columns), MAX_TRANSPORT_SIZE);
+}
+
+/**
+ * Tells whether the active backend has {@linkcode transportAdjoint} for a problem of this size: cpu always, WebGPU up to 1024 rows and
+ * columns, others never.
+ */
+export function hasTransportAdjoint(rows: number, columns: number): boolean {
+  return hasKernel(ADJOINT_KERNEL, Math.max(rows, columns), MAX_ADJOINT_SIZE);
+}
+
+function hasKernel(name: string, size: number, most: number): boolean {
   const backend = tf.getBackend();
-  if (tf.getKernel(SINKHORN_KERNEL, backend) === undefined) return false;
-  return backend === "cpu" || Math.max(rows, columns) <= MAX_TRANSPORT_SIZE;
+  return tf.getKernel(name, backend) !== undefined && (backend === "cpu" || size <= most);
 }
 
 /**
@@ -69,8 +80,8 @@ export function hasTransportKernels(rows: number, columns: number): boolean {
  * @param options Kind, iterations, tolerance and damping.
  * @returns float32 in the form of `state`: f, g, k, the greatest change in the last iteration looked at, and iterations done. The
  * caller disposes.
- * @throws Error where {@linkcode hasTransportKernels} is false.
- * @throws RangeError when `variant` is `tile` and the problem does not fit.
+ * @throws RangeError where {@linkcode hasTransportKernels} is false on WebGPU, or `variant` is `tile` and the problem does not fit; Error on
+ * a backend without the kernel.
  */
 export function transportPotentials(
   cost: tf.Tensor3D,
@@ -92,7 +103,7 @@ export function transportPotentials(
  * @param free `[problems, rows + columns + 1]` float32: 1 where a potential is free, 0 where it is held.
  * @param options Iterations and damping.
  * @returns `[problems, rows + columns + 1]` float32: x, y, κ; the caller disposes.
- * @throws Error where {@linkcode hasTransportKernels} is false.
+ * @throws RangeError where {@linkcode hasTransportAdjoint} is false on WebGPU, Error on a backend without the kernel.
  */
 export function transportAdjoint(
   plan: tf.Tensor3D,

@@ -3,7 +3,14 @@ import { strict as assert } from "node:assert";
 import { testOnBackends } from "../testing.ts";
 import { iteratePotentials, type PotentialState, type TransportKind } from "./iterate_potentials.ts";
 import { solveAdjoint } from "./solve_adjoint.ts";
-import { transportAdjoint, transportPotentials, type TransportVariant, UNKNOWN_CHANGE } from "./transport_kernels.ts";
+import {
+  hasTransportAdjoint,
+  hasTransportKernels,
+  transportAdjoint,
+  transportPotentials,
+  type TransportVariant,
+  UNKNOWN_CHANGE,
+} from "./transport_kernels.ts";
 
 const LOG_MASS = Math.log(0.8);
 const DAMPING = 0.9;
@@ -146,6 +153,20 @@ testOnBackends("transportPotentials: a variant that the problem does not fit is 
   else assert.throws(solve, { name: "RangeError", message: /too large: got 2000 × 1000, expected about/ });
 });
 
+testOnBackends("transportAdjoint, transportPotentials: a size beyond what is promised is refused", ({ backend }) => {
+  assert.equal(hasTransportAdjoint(1024, 1024), true);
+  assert.equal(hasTransportAdjoint(1025, 2), backend === "cpu");
+  assert.equal(hasTransportKernels(1, 16_384), true);
+  assert.equal(hasTransportKernels(1, 16_385), backend === "cpu");
+  if (backend === "cpu") return;
+  const margins = tf.ones([1, 1028]) as tf.Tensor2D;
+  assert.throws(() => transportAdjoint(tf.ones([1, 1025, 2]) as tf.Tensor3D, margins, margins, { iterations: 1 }), {
+    name: "RangeError",
+    message: /too large: got 1025 × 2, expected at most 1024/,
+  });
+  assert.throws(() => solveOnDevice([problemOf(16_385, 1, "balanced")], 1, -1), { name: "RangeError" });
+});
+
 testOnBackends("transportPotentials: each problem of a batch is solved as if alone and stops for itself", async () => {
   const problems = [1.3, 2.9, 0.2].map((phase, index) => {
     const problem = problemOf(6, 8, "partial", phase);
@@ -192,7 +213,7 @@ testOnBackends("transportPotentials: is a constant to the gradient tape", async 
   assert.deepEqual([...await gradient.data()], new Array(12).fill(1));
 });
 
-for (const [rows, columns] of [[12, 17], [150, 90]] as const) {
+for (const [rows, columns] of [[1, 1], [12, 17], [150, 90], [257, 255], [330, 340]] as const) {
   testOnBackends(`transportAdjoint: ${rows}×${columns} equals double precision, some potentials held`, async () => {
     const size = rows + columns + 1;
     const make = (phase: number) => ({
