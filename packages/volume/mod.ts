@@ -30,7 +30,7 @@ export { augmentVolume, type LabelledVolume } from "./augment/augment_volume.ts"
 export { canonicalJson } from "./cache/canonical_json.ts";
 export { hashFiles } from "./cache/hash_files.ts";
 export { type CacheKey, openCache, type OpenCacheOptions, type VolumeCache } from "./cache/open_cache.ts";
-export type { DatasetCase, DatasetIndex } from "./dataset/dataset_index.ts";
+export type { DatasetCase, DatasetIndex, DatasetItem } from "./dataset/dataset_index.ts";
 export { indexDataset, type IndexDatasetOptions } from "./dataset/index_dataset.ts";
 export { splitBySubject, type SplitCase, type SplitOptions, type SubjectSplit } from "./dataset/split_by_subject.ts";
 export { subjectOf } from "./dataset/subject_of.ts";
@@ -79,5 +79,6 @@ export * from "./slice_image.ts";
 export { chooseInformativeSlices, type ChooseSlicesOptions, type SlicePlace } from "./slices/choose_slices.ts";
 export { extractSlice, NORMAL_AXIS } from "./slices/extract_slice.ts";
 export { hashSlice } from "./slices/hash_slice.ts";
+export { type RenderPlanesOptions, renderPlanesPng } from "./slices/render_planes.ts";
 export { type RenderSliceOptions, renderSlicePng } from "./slices/render_slice.ts";
 export * from "./volume.ts";

@@ -1,5 +1,6 @@
 import { encode } from "fast-png";
 import type { SliceImage } from "../slice_image.ts";
+import { drawSlice, percentileRange } from "./_draw_slice.ts";
 
 /** Options of {@linkcode renderSlicePng}. */
 export interface RenderSliceOptions {
@@ -36,44 +37,7 @@ export function renderSlicePng(image: SliceImage, options: RenderSliceOptions = 
   const [black, white] = window
     ? [window.center - window.width / 2, window.center + window.width / 2]
     : percentileRange(image.pixels, percentiles);
-  const heightMm = image.height * image.spacingMm[0];
-  const widthMm = image.width * image.spacingMm[1];
-  const scale = maxPixels / Math.max(heightMm, widthMm);
-  const height = Math.max(1, Math.round(heightMm * scale));
-  const width = Math.max(1, Math.round(widthMm * scale));
-  const data = new Uint8Array(height * width);
-  const range = white - black || Infinity;
-  for (let row = 0; row < height; row++) {
-    const y = ((row + 0.5) * image.height) / height - 0.5;
-    for (let column = 0; column < width; column++) {
-      const x = ((column + 0.5) * image.width) / width - 0.5;
-      const share = (bilinear(image, y, x) - black) / range;
-      data[row * width + column] = Math.round(255 * Math.min(1, Math.max(0, share)));
-    }
-  }
+  const longerMm = Math.max(image.height * image.spacingMm[0], image.width * image.spacingMm[1]);
+  const { width, height, data } = drawSlice(image, { pixelsPerMm: maxPixels / longerMm, black, white });
   return encode({ width, height, data, channels: 1, depth: 8 });
-}
-
-function bilinear({ pixels, width, height }: SliceImage, y: number, x: number): number {
-  const top = Math.min(height - 1, Math.max(0, Math.floor(y)));
-  const left = Math.min(width - 1, Math.max(0, Math.floor(x)));
-  const bottom = Math.min(height - 1, top + 1);
-  const right = Math.min(width - 1, left + 1);
-  const down = Math.min(1, Math.max(0, y - top));
-  const across = Math.min(1, Math.max(0, x - left));
-  const upper = pixels[top * width + left]! * (1 - across) + pixels[top * width + right]! * across;
-  const lower = pixels[bottom * width + left]! * (1 - across) + pixels[bottom * width + right]! * across;
-  return upper * (1 - down) + lower * down;
-}
-
-function percentileRange(pixels: Float32Array, [low, high]: readonly [number, number]): [number, number] {
-  if (!(low >= 0 && high <= 100 && low < high)) {
-    throw new RangeError(
-      `Cannot render a slice: percentiles are out of range: got ${low} and ${high}, expected 0 ≤ low < high ≤ 100.`,
-    );
-  }
-  const sorted = pixels.filter(Number.isFinite).sort();
-  if (sorted.length === 0) return [0, 0];
-  const at = (percent: number): number => sorted[Math.round((percent / 100) * (sorted.length - 1))]!;
-  return [at(low), at(high)];
 }
