@@ -34,6 +34,11 @@ export type { DatasetCase, DatasetIndex, DatasetItem } from "./dataset/dataset_i
 export { indexDataset, type IndexDatasetOptions } from "./dataset/index_dataset.ts";
 export { splitBySubject, type SplitCase, type SplitOptions, type SubjectSplit } from "./dataset/split_by_subject.ts";
 export { subjectOf } from "./dataset/subject_of.ts";
+export { type DicomHeader, type DicomKeyword, readDicomHeader } from "./dicom/dicom_header.ts";
+export { type DicomPrivacy, dicomPrivacy } from "./dicom/dicom_privacy.ts";
+export { type DicomSeries, type ListDicomOptions, listDicomSeries } from "./dicom/list_dicom_series.ts";
+export { readDicom, type ReadDicomOptions } from "./dicom/read_dicom.ts";
+export type { DicomCompression, TransferSyntax } from "./dicom/transfer_syntax.ts";
 export { type CorruptVolumeCode, CorruptVolumeError, type Finding, findingOf } from "./findings.ts";
 export { applyAffine, invertAffine, multiplyAffines, type Triple } from "./geometry/affine.ts";
 export { type CanonicalVolume, restoreGrid, toCanonical } from "./geometry/canonical.ts";

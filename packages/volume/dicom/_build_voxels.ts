@@ -1,0 +1,166 @@
+import { decodedBytes } from "../nifti/_decode_voxels.ts";
+import type { NiftiDatatype } from "../nifti/datatypes.ts";
+import type { VoxelArray } from "../volume.ts";
+import { dicomFault } from "./_fault.ts";
+import { type FrameReader, openFrames } from "./_frame_reader.ts";
+import type { Frame, PixelFormat } from "./_frames.ts";
+import type { FrameStack } from "./_stack_frames.ts";
+
+/** What is unpacked beyond this must not be more than {@linkcode PACKING_LIMIT} times its packed bytes. */
+const TRUSTED_BYTES = 1 << 27;
+const PACKING_LIMIT = 4000;
+const WIDER = [Uint8Array, Int16Array, Uint16Array, Int32Array, Float64Array] as const;
+
+/** Voxels of a stack and what was done to them, in words. */
+export interface BuiltVoxels {
+  /** `[slices, rows, columns]`, C order. */
+  readonly data: VoxelArray;
+  /** How stored values became these. */
+  readonly line: string;
+  /** Voxels that more than one segment claimed. */
+  readonly overlaps: number;
+}
+
+/** Reads every frame of a stack once, applying each frame's slope and intercept once. */
+export async function buildVoxels(
+  stack: FrameStack,
+  options: { readonly path: string; readonly maxBytes: number },
+): Promise<BuiltVoxels> {
+  const frames = stack.slots.flat();
+  const { rows, columns } = frames[0]!.source.format;
+  const slice = rows * columns;
+  const total = stack.slots.length * slice;
+  const isInteger = frames.every(({ source, slope, intercept }) =>
+    !source.format.float && slope === 1 && Number.isInteger(intercept)
+  );
+  const ArrayType = isInteger
+    ? storedArray(frames[0]!.source.format)
+    : frames.some(needsDouble)
+    ? Float64Array
+    : Float32Array;
+  checkSize(frames, total * ArrayType.BYTES_PER_ELEMENT, options);
+  let data: VoxelArray = new ArrayType(total);
+  let overlaps = 0;
+  let reader: FrameReader | undefined;
+  let open: Frame["source"] | undefined;
+  try {
+    for (const [depth, slot] of stack.slots.entries()) {
+      for (const frame of slot) {
+        if (frame.source !== open) {
+          await reader?.close();
+          reader = undefined;
+          reader = await openFrames(frame.source);
+          open = frame.source;
+        }
+        const stored = await reader!.read(frame.index);
+        const scale = frame.segment === undefined ? frame : { slope: frame.segment, intercept: 0 };
+        if (isInteger) data = widenFor(data, stored, { ...scale, options });
+        const target = data.subarray(depth * slice, (depth + 1) * slice);
+        if (frame.segment === undefined) place(target, stored, scale);
+        else overlaps += paint(target, stored, frame.segment);
+      }
+    }
+  } finally {
+    await reader?.close();
+  }
+  return { data, line: lineOf(frames), overlaps };
+}
+
+function place(target: VoxelArray, stored: VoxelArray, { slope, intercept }: Pick<Frame, "slope" | "intercept">): void {
+  if (slope === 1 && intercept === 0) target.set(stored);
+  else for (let i = 0; i < stored.length; i++) target[i] = stored[i]! * slope + intercept;
+}
+
+/** Writes a segment's number where its frame is set; returns how many voxels had another. */
+function paint(target: VoxelArray, stored: VoxelArray, segment: number): number {
+  let overlaps = 0;
+  for (let i = 0; i < stored.length; i++) {
+    if (stored[i] === 0) continue;
+    if (target[i] !== 0) overlaps++;
+    target[i] = segment;
+  }
+  return overlaps;
+}
+
+/** Moves what was read so far into a type that holds this frame's values too, if its own does not. */
+function widenFor(
+  data: VoxelArray,
+  stored: VoxelArray,
+  scale: {
+    readonly slope: number;
+    readonly intercept: number;
+    readonly options: { readonly path: string; readonly maxBytes: number };
+  },
+): VoxelArray {
+  const { slope, intercept, options } = scale;
+  let [least, most] = [Infinity, -Infinity];
+  for (let i = 0; i < stored.length; i++) {
+    if (stored[i]! < least) least = stored[i]!;
+    if (stored[i]! > most) most = stored[i]!;
+  }
+  least = least * slope + intercept;
+  most = most * slope + intercept;
+  const has = rangeOf(data);
+  if (least >= has[0] && most <= has[1]) return data;
+  const [low, high] = [Math.min(least, has[0] < 0 ? has[0] : 0), Math.max(most, valuesMost(data))];
+  const Wider = WIDER.find((type) => {
+    const range = rangeOf(new type(0));
+    return range[0] <= low && range[1] >= high;
+  })!;
+  const bytes = data.length * Wider.BYTES_PER_ELEMENT;
+  if (bytes > options.maxBytes) throw tooLarge(bytes, options);
+  return Wider.from(data as Float64Array);
+}
+
+function valuesMost(data: VoxelArray): number {
+  let most = 0;
+  for (let i = 0; i < data.length; i++) if (data[i]! > most) most = data[i]!;
+  return most;
+}
+
+function rangeOf(data: VoxelArray): readonly [number, number] {
+  if (data instanceof Float32Array || data instanceof Float64Array) return [-Infinity, Infinity];
+  const bits = 8 * data.BYTES_PER_ELEMENT;
+  const signed = data instanceof Int8Array || data instanceof Int16Array || data instanceof Int32Array;
+  return signed ? [-(2 ** (bits - 1)), 2 ** (bits - 1) - 1] : [0, 2 ** bits - 1];
+}
+
+function storedArray({ bitsAllocated, signed }: PixelFormat) {
+  if (bitsAllocated <= 8) return signed ? Int8Array : Uint8Array;
+  if (bitsAllocated === 16) return signed ? Int16Array : Uint16Array;
+  return signed ? Int32Array : Uint32Array;
+}
+
+/** Whether neighbouring intensities of a frame would run together in float32. */
+function needsDouble({ source, slope, intercept }: Frame): boolean {
+  const { bitsAllocated, signed, float } = source.format;
+  if (float) return bitsAllocated === 64 || slope !== 1 || intercept !== 0;
+  const datatype = `${signed ? "" : "u"}int${Math.max(8, bitsAllocated)}` as NiftiDatatype;
+  return bitsAllocated === 32 || decodedBytes({ datatype, littleEndian: true, slope, intercept }) === 8;
+}
+
+function checkSize(
+  frames: readonly Frame[],
+  bytes: number,
+  options: { readonly path: string; readonly maxBytes: number },
+): void {
+  if (bytes > options.maxBytes) throw tooLarge(bytes, options);
+  const stored = [...new Set(frames.map(({ source }) => source))].reduce((sum, source) => sum + source.storedBytes, 0);
+  if (bytes <= TRUSTED_BYTES || bytes <= PACKING_LIMIT * stored) return;
+  const problem = `its header promises ${bytes} bytes of voxels out of ${stored}, more than any packing gives`;
+  throw dicomFault("too-large", options.path, problem, "Check where the file comes from.");
+}
+
+function tooLarge(bytes: number, { path, maxBytes }: { readonly path: string; readonly maxBytes: number }): Error {
+  const problem = `its voxels take ${bytes} bytes, above ${maxBytes}`;
+  return dicomFault("too-large", path, problem, "Check the header's dimensions, or raise `maxBytes`.");
+}
+
+function lineOf(frames: readonly Frame[]): string {
+  if (frames[0]!.segment !== undefined) return "wrote each segment's number where its frames are set";
+  const pairs = new Set(frames.map(({ slope, intercept }) => `${slope} and intercept ${intercept}`));
+  if (pairs.size > 1) return `applied each slice's own slope and intercept once (${pairs.size} different pairs)`;
+  const [pair] = pairs;
+  if (pair === "1 and intercept 0") return "kept the stored values: the header asks for no scaling";
+  return `applied slope ${pair} once`;
+}

@@ -1,0 +1,95 @@
+import { type CodestreamSize, jpeg2000Size, jpegSize } from "./_codestream.ts";
+import { dicomFault } from "./_fault.ts";
+import type { PixelFormat } from "./_frames.ts";
+import type { DicomCompression } from "./transfer_syntax.ts";
+
+/** The part of `dcmjs-codecs` that is used. */
+interface CodecLibrary {
+  readonly NativeCodecs: NativeCodecs;
+  readonly Context: new (attributes: Record<string, unknown>) => CodecContext;
+}
+interface NativeCodecs {
+  initializeAsync(): Promise<void>;
+  isInitialized(): boolean;
+  release(): void;
+  decodeJpeg(context: CodecContext): CodecContext;
+  decodeJpegLs(context: CodecContext): CodecContext;
+  decodeJpeg2000(context: CodecContext): CodecContext;
+  decodeHtJpeg2000(context: CodecContext): CodecContext;
+}
+interface CodecContext {
+  getDecodedBuffer(): Uint8Array | undefined;
+}
+
+/** Compressions that the library unpacks. */
+export type JpegCompression = Exclude<DicomCompression, "none" | "rle" | "unsupported">;
+
+const DECODERS: Readonly<Record<JpegCompression, keyof NativeCodecs & `decode${string}`>> = {
+  "jpeg": "decodeJpeg",
+  "jpeg-ls": "decodeJpegLs",
+  "jpeg-2000": "decodeJpeg2000",
+  "high-throughput-jpeg-2000": "decodeHtJpeg2000",
+};
+
+let library: Promise<CodecLibrary> | undefined;
+
+/** Loads the codecs (WebAssembly, from npm's cache) when the first packed frame is met. */
+export async function loadCodecs(path: string): Promise<void> {
+  library ??= import("dcmjs-codecs").then((module) => (module.default ?? module) as unknown as CodecLibrary);
+  try {
+    const { NativeCodecs } = await library;
+    if (!NativeCodecs.isInitialized()) await NativeCodecs.initializeAsync();
+  } catch (cause) {
+    library = undefined;
+    const problem = "its voxels are packed by a JPEG and the codecs (npm: dcmjs-codecs) cannot be loaded";
+    throw dicomFault("unsupported-syntax", path, problem, "Install dcmjs-codecs, or transcode the file.", cause);
+  }
+}
+
+/** Unpacks a frame of the JPEG family into little-endian voxels; what its codestream claims is checked before. */
+export async function decodeJpegFamily(
+  frame: Uint8Array,
+  compression: JpegCompression,
+  options: { readonly format: PixelFormat; readonly path: string },
+): Promise<Uint8Array<ArrayBuffer>> {
+  const { format, path } = options;
+  const isJpeg2000 = compression.endsWith("2000");
+  const size = isJpeg2000 ? jpeg2000Size(frame, path) : jpegSize(frame, path);
+  checkSize(size, format, path);
+  await loadCodecs(path);
+  const { NativeCodecs, Context } = await library!;
+  const context = new Context({
+    width: format.columns,
+    height: format.rows,
+    bitsAllocated: format.bitsAllocated,
+    bitsStored: format.bitsStored,
+    samplesPerPixel: 1,
+    pixelRepresentation: format.signed ? 1 : 0,
+    planarConfiguration: 0,
+    photometricInterpretation: "MONOCHROME2",
+    encodedBuffer: frame,
+  });
+  let decoded: Uint8Array | undefined;
+  try {
+    decoded = NativeCodecs[DECODERS[compression]](context).getDecodedBuffer();
+  } catch (cause) {
+    NativeCodecs.release(); // its memory is not to be trusted after a fault
+    const problem = `a packed frame is damaged (${cause instanceof Error ? cause.message : cause})`;
+    throw dicomFault("corrupt-pixels", path, problem, undefined, cause);
+  }
+  const expected = format.rows * format.columns * format.bitsAllocated / 8;
+  if (decoded?.length !== expected) {
+    throw dicomFault("corrupt-pixels", path, `a packed frame holds ${decoded?.length} bytes, expected ${expected}`);
+  }
+  return decoded.slice();
+}
+
+function checkSize(size: CodestreamSize, format: PixelFormat, path: string): void {
+  const { rows, columns, components, precision } = size;
+  if (rows === format.rows && columns === format.columns && components === 1 && precision <= format.bitsAllocated) {
+    return;
+  }
+  const problem = `a packed frame holds ${rows} × ${columns} voxels of ${components} × ${precision} bits, expected ` +
+    `${format.rows} × ${format.columns} of ${format.bitsAllocated} bits at most`;
+  throw dicomFault("corrupt-pixels", path, problem);
+}

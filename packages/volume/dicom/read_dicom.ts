@@ -1,0 +1,139 @@
+import type { Finding } from "../findings.ts";
+import { createVolume, type Modality, type Volume } from "../volume.ts";
+import { buildVoxels } from "./_build_voxels.ts";
+import { dicomFault } from "./_fault.ts";
+import { scanDicom } from "./_scan.ts";
+import { stackFrames } from "./_stack_frames.ts";
+import { type DicomSeries, type SeriesGroup, seriesOf } from "./list_dicom_series.ts";
+
+const DEFAULT_MAX_BYTES = 2 ** 32;
+
+/** Options of {@linkcode readDicom}. */
+export interface ReadDicomOptions {
+  /** Which volume to read: the `id` or `seriesInstanceUid` that `listDicomSeries` tells. Default: the only one. */
+  readonly series?: string;
+  /**
+   * What happens when slices are missing, unevenly spaced or double. `"refuse"` throws; `"report"` reads what is there at its
+   * mean spacing (the first of several images at a place) and says so in a finding. Default: `"refuse"`.
+   */
+  readonly irregular?: "refuse" | "report";
+  /** Most bytes that the voxels may take. Default: 4 GiB. */
+  readonly maxBytes?: number;
+  /** What made the scan. Default: what the header says. */
+  readonly modality?: Modality;
+  /** Called with each oddity that did not stop the reading. Default: they are dropped, but for their line in the history. */
+  readonly onFinding?: (finding: Finding) => void;
+}
+
+/**
+ * Reads a DICOM series, or one file, single- or multi-frame, into a volume.
+ *
+ * Slices are ordered by position along the normal of their plane; spacing between them is that of their positions, and
+ * `SliceThickness` serves only a single slice. Width is the rows' direction, height the columns', depth the normal's; the
+ * affine is exact, sheared where the gantry was tilted. Each slice's slope and intercept is applied once: integers stay
+ * integers (of a wider type where they need it) when every slope is 1, all else becomes float32, or float64 where float32
+ * would merge neighbouring values. Bits outside BitsStored are dropped. Binary segmentations become label maps. Localisers
+ * are left out when there is anything else.
+ *
+ * All native encodings and RLE are read by own code; JPEG (baseline, extended, lossless), JPEG-LS, JPEG 2000 and HTJ2K by
+ * the npm package `dcmjs-codecs`, which is loaded when the first such file is met. Checked against pydicom 3.0 and nibabel 5.4.
+ *
+ * @param source A folder (at any depth), a DICOMDIR, a file, a list of files, or the bytes of one file.
+ * @param options Which series, what to do about irregular slices, memory limit, modality and where findings go.
+ * @returns The volume, its affine in RAS+ millimetres and its history begun. No header is kept.
+ * @throws CorruptVolumeError when there is nothing to read, more than one series and none chosen, or what is there is
+ * damaged, irregular, in colour or too large; its `code` says which.
+ * @throws RangeError when an option is out of range.
+ * @throws Error when the path cannot be opened; `cause` is the system's error.
+ */
+export async function readDicom(
+  source: string | Uint8Array | readonly string[],
+  options: ReadDicomOptions = {},
+): Promise<Volume> {
+  const { series, irregular = "refuse", maxBytes = DEFAULT_MAX_BYTES, onFinding = () => {} } = options;
+  if (!(maxBytes > 0)) {
+    throw new RangeError(`Cannot read DICOM: bad maxBytes: got ${maxBytes}, expected above 0. Give a number of bytes.`);
+  }
+  if (irregular !== "refuse" && irregular !== "report") {
+    throw new RangeError(
+      `Cannot read DICOM: bad irregular: got ${irregular}, expected "refuse" or "report". Choose one.`,
+    );
+  }
+  const path = typeof source === "string" ? source : typeof source[0] === "string" ? source[0] : "";
+  const findings: Finding[] = [];
+  const report = (finding: Finding) => {
+    findings.push(finding);
+    onFinding(finding);
+  };
+  const files = await scanDicom(source, report);
+  const chosen = choose(seriesOf(files), { series, path, report });
+  const stack = stackFrames(chosen.group.frames, { path, irregular });
+  [...chosen.oddities, ...stack.findings].forEach(report);
+  const voxels = await buildVoxels(stack, { path, maxBytes });
+  if (voxels.overlaps > 0) {
+    const message = `${voxels.overlaps} voxels belong to more than one segment; the one stored last was kept`;
+    report({ severity: "warning", code: "overlapping-segments", path, message, fix: "Read the segments separately." });
+  }
+  const { rows, columns } = chosen.group.frames[0]!.source.format;
+  const { modality } = chosen.series;
+  return createVolume(voxels.data, [stack.slots.length, rows, columns], {
+    affine: stack.affine,
+    modality: options.modality ?? (modality === "CT" || modality === "MR" ? modality : "unknown"),
+    history: [
+      readLine(chosen, path, stack.slots.length),
+      voxels.line,
+      ...findings.filter(({ code }) => code !== "not-dicom").map(({ message }) => message),
+    ],
+  });
+}
+
+function readLine({ series, group }: SeriesGroup, path: string, depth: number): string {
+  const { syntax, format } = group.frames[0]!.source;
+  const kind = `${format.bitsStored} of ${format.bitsAllocated} bits, ${format.signed ? "signed" : "unsigned"}`;
+  const places = depth > 1 ? ", slices in the order of their positions" : "";
+  const from = path === "" ? "bytes in memory" : path;
+  return `read DICOM ${series.modality}, ${syntax.name}, ${kind}, ${format.columns}×${format.rows}×${depth} voxels from ` +
+    `${series.paths.length} files${places}, from ${from}`;
+}
+
+function choose(
+  groups: readonly SeriesGroup[],
+  options: { readonly series: string | undefined; readonly path: string; readonly report: (finding: Finding) => void },
+): SeriesGroup {
+  const { series, path, report } = options;
+  if (groups.length === 0) {
+    throw dicomFault("no-series", path, "it holds no grey images", "Give a folder of DICOM images.");
+  }
+  if (series !== undefined) {
+    const wanted = groups.filter(({ series: { id, seriesInstanceUid } }) =>
+      id === series || seriesInstanceUid === series
+    );
+    if (wanted.length === 1) return wanted[0]!;
+    const what = wanted.length === 0 ? "it holds no series" : `it holds ${wanted.length} volumes of series`;
+    throw dicomFault("mixed-series", path, `${what} ${series}, but ${listed(groups)}`, "Choose one by its id.");
+  }
+  const scans = groups.filter((group) => !group.series.localiser);
+  const candidates = scans.length > 0 ? scans : groups;
+  if (candidates.length > 1) {
+    const fix = "Choose one with the option `series`.";
+    throw dicomFault("mixed-series", path, `it holds ${candidates.length} volumes: ${listed(candidates)}`, fix);
+  }
+  const leftOut = groups.length - candidates.length;
+  if (leftOut > 0) {
+    const message = `${leftOut} localisers (overviews for planning) were left out`;
+    report({ severity: "info", code: "localisers-left-out", path, message, fix: "Name one by `series` to read it." });
+  }
+  return candidates[0]!;
+}
+
+function listed(groups: readonly SeriesGroup[]): string {
+  const lines = groups.slice(0, 20).map(({ series }) => describe(series));
+  if (groups.length > 20) lines.push(`${groups.length - 20} more`);
+  return lines.join("; ");
+}
+
+function describe({ id, seriesNumber, modality, shape, distinction }: DicomSeries): string {
+  const number = seriesNumber === undefined ? "" : `number ${seriesNumber}, `;
+  const apart = distinction === "" ? "" : `, ${distinction}`;
+  return `"${id}" (${number}${modality || "unknown modality"}, ${shape.join("×")}${apart})`;
+}
