@@ -1,14 +1,37 @@
 import { freemem } from "node:os";
 import { CorruptVolumeError, type Finding } from "../findings.ts";
 import type { ByteSource } from "./_byte_source.ts";
-import { decodedBytes, isConverted } from "./_decode_voxels.ts";
+import type { VoxelArray } from "../volume.ts";
+import { decodedBytes, decodeVoxels, InexactIntegerError, isConverted, type VoxelCoding } from "./_decode_voxels.ts";
 import { DATATYPES } from "./datatypes.ts";
-import type { NiftiHeader } from "./header.ts";
 
 /** Scans below this size are read without asking the system how much memory is free. */
 const LARGE_BYTES = 1 << 28;
 const SCRATCH_BYTES = 1 << 16;
+const SCRATCH_LIMIT_BYTES = 1 << 24;
 const TRAILING_LIMIT_BYTES = 1 << 20;
+
+/** How a file's voxels are laid out, as its header says. A NIfTI header is one. */
+export interface VoxelLayout extends VoxelCoding {
+  /** `[depth, height, width]` of a frame, as stored: width fastest. */
+  readonly shape: readonly [number, number, number];
+  /** Number of 3D frames. */
+  readonly frames: number;
+  /** How many frames' values stand side by side at each voxel; the others follow one another. Default: 1. */
+  readonly interleaved?: number;
+  /** Byte at which the first voxel begins. */
+  readonly dataOffset: number;
+}
+
+/** What {@linkcode readFrame} needs beside source and layout. */
+export interface FrameOptions {
+  /** Which frame. */
+  readonly frame: number | undefined;
+  /** Most bytes that the voxels may take. */
+  readonly maxBytes: number;
+  /** Tells how much memory is free. Default: the system. */
+  readonly availableBytes?: () => number;
+}
 
 /** Where a frame's stored voxels lie. */
 export interface Place {
@@ -18,38 +41,72 @@ export interface Place {
   readonly length: number;
   /** Whether no other frame follows. */
   readonly isLast: boolean;
+  /** Bytes of the frame alone, without those of other frames between them. */
+  readonly frameBytes: number;
+}
+
+/**
+ * Reads one frame's voxels.
+ *
+ * @param source What holds them, from which `position` bytes have been taken.
+ * @param layout How they are laid out.
+ * @param options Frame, limits, and where oddities are noted.
+ * @throws CorruptVolumeError when the source is damaged or the frame is too large.
+ * @throws RangeError when there is no such frame.
+ */
+export async function readFrame(
+  source: ByteSource,
+  layout: VoxelLayout,
+  options: FrameOptions & { readonly position?: number; readonly onFinding: (finding: Finding) => void },
+): Promise<VoxelArray> {
+  const { frame = 0, position = 0, onFinding } = options;
+  const place = placeOfFrame(layout, source, options);
+  await skip(source, place.start - position);
+  const { interleaved = 1 } = layout;
+  const bytes = interleaved === 1
+    ? await readExactly(source, place.length)
+    : await gatherFrame(source, place, { interleaved, chosen: frame % interleaved, width: bytesOf(layout) });
+  if (place.isLast) await reportTrailingBytes(source, place, onFinding);
+  try {
+    return decodeVoxels(bytes, layout);
+  } catch (cause) {
+    if (!(cause instanceof InexactIntegerError)) throw cause;
+    const message = `a voxel of ${layout.datatype} is ${cause.value}, which has no exact 64-bit floating point value`;
+    throw refuse(source, "inexact-integer", message, "Convert the scan to float64 or int32.", cause);
+  }
+}
+
+function bytesOf({ datatype }: VoxelLayout): number {
+  return DATATYPES[datatype].bytes;
 }
 
 /** Finds where a frame's bytes lie, and refuses what the file or the memory cannot hold before anything is allocated. */
 export function placeOfFrame(
-  header: NiftiHeader,
-  source: ByteSource,
-  options: {
-    readonly frame: number | undefined;
-    readonly maxBytes: number;
-    /** Tells how much memory is free. Default: the system. */
-    readonly availableBytes?: () => number;
-  },
+  layout: VoxelLayout,
+  source: Pick<ByteSource, "path" | "format" | "compressed" | "boundBytes">,
+  options: FrameOptions,
 ): Place {
   const { frame, maxBytes } = options;
-  if (header.frames > 1 && frame === undefined) {
-    const message = `it holds ${header.frames} frames of [${header.shape}] voxels, expected one 3D scan`;
+  const { interleaved = 1 } = layout;
+  if (layout.frames > 1 && frame === undefined) {
+    const message = `it holds ${layout.frames} frames of [${layout.shape}] voxels, expected one 3D scan`;
     throw refuse(source, "not-3d", message, "Choose one with the option `frame`, or split the file.");
   }
-  if ((frame ?? 0) >= header.frames) {
+  if ((frame ?? 0) >= layout.frames) {
     throw new RangeError(
-      `Cannot read NIfTI ${source.path}: no such frame: got ${frame}, expected below ${header.frames}. Count from 0.`,
+      `Cannot read ${source.format} ${source.path}: no such frame: got ${frame}, expected below ${layout.frames}. Count from 0.`,
     );
   }
-  const voxels = header.shape[0] * header.shape[1] * header.shape[2];
-  const length = voxels * DATATYPES[header.datatype].bytes;
-  const start = header.dataOffset + (frame ?? 0) * length;
+  const voxels = layout.shape[0] * layout.shape[1] * layout.shape[2];
+  const frameBytes = voxels * bytesOf(layout);
+  const length = frameBytes * interleaved;
+  const start = layout.dataOffset + Math.floor((frame ?? 0) / interleaved) * length;
   const isTruncated = !(start + length <= source.boundBytes);
   const most = source.compressed ? `can unpack to ${source.boundBytes} at most` : `holds ${source.boundBytes}`;
-  const decoded = voxels * decodedBytes(header);
-  const needed = Math.max(length, decoded);
-  const promise = `the header promises ${voxels} voxels of ${header.datatype}`;
-  if (needed > maxBytes) {
+  const decoded = voxels * decodedBytes(layout);
+  const needed = Math.max(frameBytes, decoded);
+  const promise = `the header promises ${voxels} voxels of ${layout.datatype}`;
+  if (!(needed <= maxBytes)) {
     const message = `${promise}, ${needed} bytes, above ${maxBytes}${isTruncated ? `, and the file ${most}` : ""}`;
     const raise = isTruncated ? ", or copy or download the file again" : ", or raise `maxBytes`";
     throw refuse(source, "too-large", message, `Check the header's dimensions${raise}.`);
@@ -59,13 +116,13 @@ export function placeOfFrame(
     throw refuse(source, "truncated", message, "Copy or download the file again, or correct the header's dimensions.");
   }
   // Stored voxels that need no conversion become the result; all others stand beside it for a while.
-  const peak = isConverted(header) ? length + decoded : length;
+  const peak = isConverted(layout) ? frameBytes + decoded : frameBytes;
   const available = peak < LARGE_BYTES ? Infinity : (options.availableBytes ?? availableMemory)();
   if (peak > available) {
     const message = `${promise}, which takes ${peak} bytes of memory, of which ${available} are free`;
     throw refuse(source, "too-large", message, "Check the header's dimensions, free memory, or crop the scan.");
   }
-  return { start, length, isLast: (frame ?? 0) === header.frames - 1 };
+  return { start, length, isLast: (frame ?? 0) >= layout.frames - interleaved, frameBytes };
 }
 
 /** Memory that is free for a scan; no limit where the system does not say, as without Deno's permission `sys`. */
@@ -91,24 +148,55 @@ export async function skip(source: ByteSource, count: number): Promise<void> {
 
 /** Reads a frame's bytes, all of them. */
 export async function readExactly(source: ByteSource, length: number): Promise<Uint8Array<ArrayBuffer>> {
-  let bytes: Uint8Array<ArrayBuffer>;
+  const bytes = allocate(source, length);
+  requireAll(source, await source.fill(bytes), length);
+  return bytes;
+}
+
+/** Reads one of several frames whose values stand side by side, a chunk at a time. */
+async function gatherFrame(
+  source: ByteSource,
+  { length, frameBytes }: Place,
+  { interleaved, chosen, width }: { readonly interleaved: number; readonly chosen: number; readonly width: number },
+): Promise<Uint8Array<ArrayBuffer>> {
+  const bytes = allocate(source, frameBytes);
+  const step = interleaved * width;
+  if (step > SCRATCH_LIMIT_BYTES) {
+    const message = `${interleaved} values stand side by side at each voxel, ${step} bytes`;
+    throw refuse(source, "bad-dimensions", message, "Store the frames one after the other.");
+  }
+  const scratch = new Uint8Array(step * Math.max(1, Math.floor(SCRATCH_BYTES / step)));
+  let to = 0;
+  for (let read = 0; read < length;) {
+    const wanted = Math.min(scratch.length, length - read);
+    const got = await source.fill(scratch.subarray(0, wanted));
+    requireAll(source, read + got, got < wanted ? length : read + got);
+    for (let at = chosen * width; at < got; at += step) {
+      for (let i = 0; i < width; i++) bytes[to++] = scratch[at + i]!;
+    }
+    read += got;
+  }
+  return bytes;
+}
+
+function allocate(source: ByteSource, length: number): Uint8Array<ArrayBuffer> {
   try {
-    bytes = new Uint8Array(length);
+    return new Uint8Array(length);
   } catch (cause) {
     throw refuse(source, "too-large", `${length} bytes cannot be allocated`, "Free memory or crop the scan.", cause);
   }
-  const got = await source.fill(bytes);
-  if (got < length) {
-    const message = `the header promises ${length} bytes of voxels, the file holds ${got}`;
-    throw refuse(source, "truncated", message, "Copy or download the file again.");
-  }
-  return bytes;
+}
+
+function requireAll(source: ByteSource, got: number, length: number): void {
+  if (got >= length) return;
+  const message = `the header promises ${length} bytes of voxels, the file holds ${got}`;
+  throw refuse(source, "truncated", message, "Copy or download the file again.");
 }
 
 /** Reads on to the end (which also checks gzip's checksum), no further than 1 MiB, and says if anything was there. */
 export async function reportTrailingBytes(
   source: ByteSource,
-  place: Place,
+  place: Pick<Place, "start" | "length">,
   onFinding: (finding: Finding) => void,
 ): Promise<void> {
   let extra = 0;
@@ -130,11 +218,11 @@ export async function reportTrailingBytes(
 
 /** Makes the error for a fault in a file. */
 export function refuse(
-  source: ByteSource,
+  source: Pick<ByteSource, "path" | "format">,
   code: CorruptVolumeError["code"],
   problem: string,
   fix: string,
   cause?: unknown,
 ): CorruptVolumeError {
-  return new CorruptVolumeError(code, { action: "read NIfTI", path: source.path, problem, fix, cause });
+  return new CorruptVolumeError(code, { action: `read ${source.format}`, path: source.path, problem, fix, cause });
 }

@@ -1,8 +1,8 @@
 import type { Finding } from "../findings.ts";
 import { createVolume, type Modality, type Volume } from "../volume.ts";
 import { type ByteSource, openByteSource } from "./_byte_source.ts";
-import { decodeVoxels, InexactIntegerError, isScaled } from "./_decode_voxels.ts";
-import { placeOfFrame, readExactly, refuse, reportTrailingBytes, skip } from "./_frame_bytes.ts";
+import { isScaled } from "./_decode_voxels.ts";
+import { readFrame, refuse } from "./_frame_bytes.ts";
 import { LAYOUTS } from "./_header_fields.ts";
 import { headerPathOf, imagePathOf } from "./_pair_paths.ts";
 import { type NiftiHeader, parseNiftiHeader } from "./header.ts";
@@ -64,11 +64,7 @@ export async function readNifti(source: string | Uint8Array, options: ReadNiftiO
       voxelSource = await openByteSource(await imagePathOf(path));
       position = 0;
     }
-    const place = placeOfFrame(header, voxelSource, { frame, maxBytes });
-    await skip(voxelSource, place.start - position);
-    const bytes = await readExactly(voxelSource, place.length);
-    if (place.isLast) await reportTrailingBytes(voxelSource, place, onFinding);
-    return createVolume(decode(bytes, header, voxelSource), header.shape, {
+    return createVolume(await readFrame(voxelSource, header, { frame, maxBytes, position, onFinding }), header.shape, {
       affine: header.affine,
       modality,
       history: historyOf(header, opened.source.path, frame),
@@ -107,16 +103,6 @@ async function openHeader(
   } catch (error) {
     await source.close();
     throw error;
-  }
-}
-
-function decode(bytes: Uint8Array<ArrayBuffer>, header: NiftiHeader, source: ByteSource): Volume["data"] {
-  try {
-    return decodeVoxels(bytes, header);
-  } catch (cause) {
-    if (!(cause instanceof InexactIntegerError)) throw cause;
-    const message = `a voxel of ${header.datatype} is ${cause.value}, which has no exact 64-bit floating point value`;
-    throw refuse(source, "inexact-integer", message, "Convert the scan to float64 or int32.", cause);
   }
 }
 
