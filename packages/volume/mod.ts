@@ -44,13 +44,8 @@ export { applyAffine, invertAffine, multiplyAffines, type Triple } from "./geome
 export { type CanonicalVolume, restoreGrid, toCanonical } from "./geometry/canonical.ts";
 export { orientationOf } from "./geometry/orientation.ts";
 export { padOrCrop, type PadOrCropOptions } from "./geometry/pad_or_crop.ts";
-export {
-  type Interpolation,
-  type InterpolationOptions,
-  type ResampleOptions,
-  resampleVolume,
-  resizeVolume,
-} from "./geometry/resample.ts";
+export type { Interpolation, InterpolationOptions } from "./geometry/interpolation.ts";
+export { type ResampleOptions, resampleVolume, resizeVolume } from "./geometry/resample.ts";
 export { resampleToGrid, type ResampleToGridOptions } from "./geometry/resample_to_grid.ts";
 export type { Foreground } from "./intensity/foreground.ts";
 export type { NonFiniteOptions } from "./intensity/non_finite.ts";

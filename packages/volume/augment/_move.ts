@@ -1,4 +1,4 @@
-import { sameTypeArray } from "../geometry/_permute.ts";
+import { sameTypeArray } from "../geometry/_voxel_bits.ts";
 import { rotationOf } from "../_rotation.ts";
 import type { Volume, VoxelArray } from "../volume.ts";
 

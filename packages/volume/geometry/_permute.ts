@@ -1,4 +1,5 @@
 import type { VoxelArray } from "../volume.ts";
+import { bitsOf, sameTypeArray, type VoxelBits } from "./_voxel_bits.ts";
 
 /** How one output axis is read from the input; axes in C order: 0 depth, 1 height, 2 width. */
 export interface AxisSource {
@@ -6,10 +7,8 @@ export interface AxisSource {
   readonly flipped: boolean;
 }
 
-/** Makes an array of the same type. */
-export function sameTypeArray(data: VoxelArray, length: number): VoxelArray {
-  return new (data.constructor as new (length: number) => VoxelArray)(length);
-}
+/** Edge of the blocks in which an axis is turned into another: reads and writes of a block share cache lines. */
+const BLOCK = 32;
 
 /** Reorders and flips axes of a C-order array; `sources[i]` says which input axis output axis i is. */
 export function permuteAxes(
@@ -26,12 +25,53 @@ export function permuteAxes(
   ];
   const first = sources.reduce((sum, { axis, flipped }) => sum + (flipped ? (shape[axis] - 1) * strides[axis] : 0), 0);
   const out = sameTypeArray(data, data.length);
-  let to = 0;
-  for (let z = 0; z < outShape[0]; z++) {
-    for (let y = 0; y < outShape[1]; y++) {
-      let from = first + z * steps[0] + y * steps[1];
-      for (let x = 0; x < outShape[2]; x++, from += steps[2]) out[to++] = data[from]!;
+  const layout = { shape: outShape, steps, first };
+  if (sources[2].axis === 2) moveRows(bitsOf(data), bitsOf(out), layout);
+  else turnBlocks(bitsOf(data), bitsOf(out), layout, sources[0].axis === 2 ? 0 : 1);
+  return { data: out, shape: outShape };
+}
+
+interface Layout {
+  /** Of the output. */
+  readonly shape: readonly [number, number, number];
+  /** In the input, for a step along each axis of the output. */
+  readonly steps: readonly [number, number, number];
+  readonly first: number;
+}
+
+/** Rows stay rows, perhaps turned round. */
+function moveRows(data: VoxelBits, out: VoxelBits, { shape, steps, first }: Layout): void {
+  const [depth, height, width] = shape;
+  for (let z = 0, to = 0; z < depth; z++) {
+    for (let y = 0; y < height; y++, to += width) {
+      const from = first + z * steps[0] + y * steps[1];
+      if (steps[2] === 1) out.set(data.subarray(from, from + width), to);
+      else {
+        out.set(data.subarray(from - width + 1, from + 1), to);
+        out.subarray(to, to + width).reverse();
+      }
     }
   }
-  return { data: out, shape: outShape };
+}
+
+/** The input's rows run along the output's axis `along`: blocks of rows are turned, the third axis outside. */
+function turnBlocks(data: VoxelBits, out: VoxelBits, { shape, steps, first }: Layout, along: 0 | 1): void {
+  const other = along === 0 ? 1 : 0;
+  const outStrides = [shape[1] * shape[2], shape[2]] as const;
+  const [stepAlong, outAlong, stepX] = [steps[along], outStrides[along], steps[2]];
+  for (let o = 0; o < shape[other]; o++) {
+    const from = first + o * steps[other];
+    const to = o * outStrides[other];
+    for (let i0 = 0; i0 < shape[along]; i0 += BLOCK) {
+      const i1 = Math.min(shape[along], i0 + BLOCK);
+      for (let x0 = 0; x0 < shape[2]; x0 += BLOCK) {
+        const x1 = Math.min(shape[2], x0 + BLOCK);
+        for (let i = i0; i < i1; i++) {
+          let source = from + i * stepAlong + x0 * stepX;
+          const target = to + i * outAlong;
+          for (let x = x0; x < x1; x++, source += stepX) out[target + x] = data[source]!;
+        }
+      }
+    }
+  }
 }

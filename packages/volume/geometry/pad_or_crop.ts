@@ -1,5 +1,5 @@
 import { deriveVolume, type Volume, type VoxelArray } from "../volume.ts";
-import { sameTypeArray } from "./_permute.ts";
+import { sameTypeArray } from "./_voxel_bits.ts";
 import { regridAffine } from "./affine.ts";
 import { assertShape } from "./resample.ts";
 
@@ -46,21 +46,30 @@ export function padOrCrop(
     );
   }
   const data = filled(volume.data, shape[0] * shape[1] * shape[2], { fill, action: "pad or crop" });
-  const [depth, height, width] = volume.shape;
-  const from = Math.max(0, start[2]);
-  const to = Math.min(width, start[2] + shape[2]);
-  for (let z = Math.max(0, start[0]); z < Math.min(depth, start[0] + shape[0]); z++) {
-    for (let y = Math.max(0, start[1]); y < Math.min(height, start[1] + shape[1]); y++) {
-      if (from >= to) continue;
-      const row = (z * height + y) * width;
-      const target = ((z - start[0]) * shape[1] + (y - start[1])) * shape[2] + (from - start[2]);
-      data.set(volume.data.subarray(row + from, row + to), target);
-    }
-  }
+  copyBox(volume, { data, shape }, start);
   const affine = regridAffine(volume.affine, [1, 1, 1], [start[2], start[1], start[0]]);
   const line = `padded or cropped from ${volume.shape.join("×")} to ${shape.join("×")} voxels from index ` +
     `[${start.join(", ")}], fill ${fill}`;
   return deriveVolume(volume, { data, shape, affine }, line);
+}
+
+/** Copies what two grids have in common; `start` is the index in `from` of the first voxel of `to`. */
+export function copyBox(
+  from: { readonly data: VoxelArray; readonly shape: readonly [number, number, number] },
+  to: { readonly data: VoxelArray; readonly shape: readonly [number, number, number] },
+  start: readonly [number, number, number],
+): void {
+  const [depth, height, width] = from.shape;
+  const first = Math.max(0, start[2]);
+  const last = Math.min(width, start[2] + to.shape[2]);
+  if (first >= last) return;
+  for (let z = Math.max(0, start[0]); z < Math.min(depth, start[0] + to.shape[0]); z++) {
+    for (let y = Math.max(0, start[1]); y < Math.min(height, start[1] + to.shape[1]); y++) {
+      const row = (z * height + y) * width;
+      const target = ((z - start[0]) * to.shape[1] + (y - start[1])) * to.shape[2] + (first - start[2]);
+      to.data.set(from.data.subarray(row + first, row + last), target);
+    }
+  }
 }
 
 /** Makes an array like another, holding one value; refuses a value that its type cannot hold. */

@@ -1,8 +1,20 @@
-import { deriveVolume, type Volume, type VoxelGrid } from "../volume.ts";
-import { nearestIndex, outputArray } from "./_interpolate.ts";
+import { deriveVolume, type Volume, type VoxelArray, type VoxelGrid } from "../volume.ts";
+import { alignedAxes, type AlignedAxis } from "./_aligned_axes.ts";
+import type { AxisMap } from "./_axis_plan.ts";
+import { outputArray } from "./_interpolate.ts";
+import { type AxisSource, permuteAxes } from "./_permute.ts";
+import { EDGE_TOLERANCE, sampleOblique } from "./_sample_oblique.ts";
 import { invertAffine, multiplyAffines } from "./affine.ts";
-import { filled } from "./pad_or_crop.ts";
-import { assertShape, type InterpolationOptions, resolveInterpolation } from "./resample.ts";
+import {
+  type InterpolationOptions,
+  resampleAlongAxes,
+  type ResolvedInterpolation,
+  resolveInterpolation,
+} from "./interpolation.ts";
+import { copyBox, filled } from "./pad_or_crop.ts";
+import { assertShape } from "./resample.ts";
+
+const ACTION = "resample to grid";
 
 /** Options of {@linkcode resampleToGrid}. */
 export interface ResampleToGridOptions extends InterpolationOptions {
@@ -10,16 +22,15 @@ export interface ResampleToGridOptions extends InterpolationOptions {
   readonly fill?: number;
 }
 
-/** Rounding noise in positions that must not push a voxel out of the volume. */
-const EDGE_TOLERANCE = 1e-6;
-
 /**
  * Resamples a volume onto another grid by world position: a prediction back onto the scan it was made for, or one scan onto
  * another's voxels, whatever the two grids' spacing, order or obliqueness.
  *
  * A voxel whose centre lies within the volume's outer edges (half a voxel beyond the outermost centres) is interpolated, with
- * positions beyond the outermost centres taking the outermost value; every other voxel becomes `fill`. Types and ties are as
- * {@linkcode resampleVolume} says.
+ * positions beyond the outermost centres as {@linkcode resampleVolume} has them; every other voxel becomes `fill`. Types, ties
+ * and thick slices are as {@linkcode resampleVolume} says. Where the two grids' axes are not parallel, all axes are treated
+ * alike, nothing is smoothed before, and cubic interpolation holds the spline's coefficients, as large as the volume in float32
+ * (float64 for float64).
  *
  * @param volume What is to be moved; left as it is.
  * @param reference The grid to move to: any volume, or a shape and affine.
@@ -33,67 +44,77 @@ export function resampleToGrid(
   options: ResampleToGridOptions = {},
 ): Volume {
   const { fill = 0 } = options;
-  const interpolation = resolveInterpolation(options, "resample to grid");
-  assertShape(reference.shape, "resample to grid");
-  const map = multiplyAffines(invertAffine(volume.affine), reference.affine);
-  const like = outputArray(volume.data, 0, interpolation);
-  const [depth, height, width] = reference.shape;
-  const data = filled(like, depth * height * width, { fill, action: "resample to grid" });
-  const sample = interpolation === "nearest" ? nearestSampler(volume) : linearSampler(volume);
-  let to = 0;
-  for (let z = 0; z < depth; z++) {
-    for (let y = 0; y < height; y++) {
-      const x0 = map[1]! * y + map[2]! * z + map[3]!;
-      const y0 = map[5]! * y + map[6]! * z + map[7]!;
-      const z0 = map[9]! * y + map[10]! * z + map[11]!;
-      for (let x = 0; x < width; x++, to++) {
-        const value = sample(x0 + map[0]! * x, y0 + map[4]! * x, z0 + map[8]! * x);
-        if (value !== undefined) data[to] = value;
-      }
-    }
+  const how = resolveInterpolation(options, ACTION);
+  assertShape(reference.shape, ACTION);
+  const { shape, affine } = reference;
+  const map = multiplyAffines(invertAffine(volume.affine), affine); // index in the reference → index in the volume
+  const like = outputArray(volume.data, 0, isTypeKept(how) ? "nearest" : "mixed");
+  filled(like, 1, { fill, action: ACTION }); // refuses a value that the type cannot hold, whether it is needed or not
+  const aligned = alignedAxes(map, shape);
+  const { data, line } = aligned ? resampleAligned(volume, reference, { aligned, how, fill }) : sampleOblique(volume, {
+    shape,
+    map,
+    how,
+    data: filled(like, shape[0] * shape[1] * shape[2], { fill, action: ACTION }),
+  });
+  return deriveVolume(
+    volume,
+    { data, shape, affine },
+    `resampled onto a grid of ${shape.join("×")} voxels, ${line}, fill ${fill}`,
+  );
+}
+
+/** Resamples along the volume's own axes, then fills what lies outside and moves axes into the reference's order. */
+function resampleAligned(
+  volume: Volume,
+  reference: VoxelGrid,
+  options: {
+    readonly aligned: readonly [AlignedAxis, AlignedAxis, AlignedAxis];
+    readonly how: ResolvedInterpolation;
+    readonly fill: number;
+  },
+): { data: VoxelArray; line: string } {
+  const { aligned, how, fill } = options;
+  const maps: AxisMap[] = [];
+  const offsets = [0, 0, 0];
+  aligned.forEach(({ other, scale, start }, axis) => {
+    const [from, to] = insideRange({ scale, start, count: reference.shape[other] }, volume.shape[axis]!);
+    offsets[other] = from;
+    maps.push({ scale, start: start + scale * from, count: to - from });
+  });
+  const like = outputArray(volume.data, 0, isTypeKept(how) ? "nearest" : "mixed");
+  const voxels = reference.shape.reduce((product, n) => product * n, 1);
+  if (maps.some(({ count }) => count === 0)) {
+    return { data: filled(like, voxels, { fill, action: ACTION }), line: "all of it outside the volume" };
   }
-  const line = `resampled onto a grid of ${
-    reference.shape.join("×")
-  } voxels, ${interpolation} interpolation, fill ${fill}`;
-  return deriveVolume(volume, { data, shape: reference.shape, affine: reference.affine }, line);
+  const inside = resampleAlongAxes(volume, maps as [AxisMap, AxisMap, AxisMap], how);
+  const shape = maps.map(({ count }) => count) as [number, number, number];
+  const sources = ([0, 1, 2] as const).map((other): AxisSource => ({
+    axis: aligned.findIndex((one) => one.other === other) as 0 | 1 | 2,
+    flipped: false,
+  })) as [AxisSource, AxisSource, AxisSource];
+  const isInOrder = sources.every(({ axis }, other) => axis === other);
+  const moved = isInOrder ? { data: inside.data, shape } : permuteAxes(inside.data, shape, sources);
+  if (moved.data.length === voxels) return { data: moved.data, line: inside.line };
+  const data = filled(like, voxels, { fill, action: ACTION });
+  const start = offsets.map((offset) => offset === 0 ? 0 : -offset) as [number, number, number];
+  copyBox(moved, { data, shape: reference.shape }, start);
+  return { data, line: inside.line };
 }
 
-/** Value at an index (width, height, depth), or undefined outside the volume. */
-type Sampler = (x: number, y: number, z: number) => number | undefined;
-
-function isOutside(position: number, size: number): boolean {
-  return !(position >= -0.5 - EDGE_TOLERANCE && position <= size - 0.5 + EDGE_TOLERANCE);
-}
-
-function clamp(position: number, size: number): number {
-  return position < 0 ? 0 : position > size - 1 ? size - 1 : position;
-}
-
-function nearestSampler({ data, shape: [depth, height, width] }: Volume): Sampler {
-  return (x, y, z) => {
-    if (isOutside(x, width) || isOutside(y, height) || isOutside(z, depth)) return undefined;
-    const [i, j, k] = [nearestIndex(clamp(x, width)), nearestIndex(clamp(y, height)), nearestIndex(clamp(z, depth))];
-    return data[(k * height + j) * width + i]!;
+/** Which indices of an axis lie within the volume's outer edges: from the first to before the second. */
+function insideRange({ scale, start, count }: AxisMap, size: number): [number, number] {
+  const isInside = (o: number): boolean => {
+    const position = start + scale * o;
+    return position >= -0.5 - EDGE_TOLERANCE && position <= size - 0.5 + EDGE_TOLERANCE;
   };
+  let from = 0;
+  while (from < count && !isInside(from)) from++;
+  let to = count;
+  while (to > from && !isInside(to - 1)) to--;
+  return [from, to];
 }
 
-/** A neighbour of weight 0 is not touched: it may be NaN. */
-function linearSampler({ data, shape: [depth, height, width] }: Volume): Sampler {
-  return (x, y, z) => {
-    if (isOutside(x, width) || isOutside(y, height) || isOutside(z, depth)) return undefined;
-    const [cx, cy, cz] = [clamp(x, width), clamp(y, height), clamp(z, depth)];
-    const [i, j, k] = [Math.floor(cx), Math.floor(cy), Math.floor(cz)];
-    const [u, v, w] = [cx - i, cy - j, cz - k];
-    const right = i + 1 < width ? 1 : 0;
-    const front = j + 1 < height ? width : 0;
-    const above = k + 1 < depth ? width * height : 0;
-    const at = (k * height + j) * width + i;
-    const line = (from: number) => u === 0 ? data[from]! : mix(data[from]!, data[from + right]!, u);
-    const plane = (from: number) => v === 0 ? line(from) : mix(line(from), line(from + front), v);
-    return w === 0 ? plane(at) : mix(plane(at), plane(at + above), w);
-  };
-}
-
-function mix(a: number, b: number, weight: number): number {
-  return a + weight * (b - a);
+function isTypeKept({ interpolation }: ResolvedInterpolation): boolean {
+  return interpolation === "nearest" || interpolation === "one-hot";
 }

@@ -1,4 +1,4 @@
-import { sameTypeArray } from "../geometry/_permute.ts";
+import { sameTypeArray } from "../geometry/_voxel_bits.ts";
 import { deriveVolume, type Volume } from "../volume.ts";
 import { constantError } from "./foreground.ts";
 import { measureVoxels } from "./voxel_statistics.ts";
