@@ -23,7 +23,6 @@ export type CorruptVolumeCode =
   | "bad-header"
   | "bad-voxel"
   | "unsupported-encoding"
-  | "unsafe-path"
   | "bad-dimensions"
   | "not-3d"
   | "unsupported-datatype"

@@ -40,6 +40,7 @@ export { type DicomSeries, type ListDicomOptions, listDicomSeries } from "./dico
 export { readDicom, type ReadDicomOptions } from "./dicom/read_dicom.ts";
 export type { DicomCompression, TransferSyntax } from "./dicom/transfer_syntax.ts";
 export { type CorruptVolumeCode, CorruptVolumeError, type Finding, findingOf } from "./findings.ts";
+export type { ReadOptions } from "./formats/read_options.ts";
 export { applyAffine, invertAffine, multiplyAffines, type Triple } from "./geometry/affine.ts";
 export { type CanonicalVolume, restoreGrid, toCanonical } from "./geometry/canonical.ts";
 export { orientationOf } from "./geometry/orientation.ts";
@@ -62,6 +63,7 @@ export {
 export { windowCt, type WindowOptions } from "./intensity/window_ct.ts";
 export { hideMasked } from "./masking/hide_masked.ts";
 export { maskBlocks, type MaskOptions } from "./masking/mask_blocks.ts";
+export { readMgh } from "./mgh/read_mgh.ts";
 export type { NiftiDatatype } from "./nifti/datatypes.ts";
 export { type AffineOrigin, type NiftiHeader, parseNiftiHeader } from "./nifti/header.ts";
 export { readNifti, readNiftiHeader, type ReadNiftiOptions } from "./nifti/read_nifti.ts";

@@ -57,16 +57,22 @@ export interface Place {
 export async function readFrame(
   source: ByteSource,
   layout: VoxelLayout,
-  options: FrameOptions & { readonly position?: number; readonly onFinding: (finding: Finding) => void },
+  options: FrameOptions & {
+    readonly onFinding: (finding: Finding) => void;
+    /** Bytes already taken from the source. Default: 0. */
+    readonly position?: number;
+    /** Whether the format has more after the voxels, which is then no oddity. Default: false. */
+    readonly mayTrail?: boolean;
+  },
 ): Promise<VoxelArray> {
-  const { frame = 0, position = 0, onFinding } = options;
+  const { frame = 0, position = 0, mayTrail = false, onFinding } = options;
   const place = placeOfFrame(layout, source, options);
   await skip(source, place.start - position);
   const { interleaved = 1 } = layout;
   const bytes = interleaved === 1
     ? await readExactly(source, place.length)
     : await gatherFrame(source, place, { interleaved, chosen: frame % interleaved, width: bytesOf(layout) });
-  if (place.isLast) await reportTrailingBytes(source, place, onFinding);
+  if (place.isLast) await reportTrailingBytes(source, place, mayTrail ? () => {} : onFinding);
   try {
     return decodeVoxels(bytes, layout);
   } catch (cause) {

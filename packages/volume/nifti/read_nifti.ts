@@ -1,5 +1,5 @@
-import type { Finding } from "../findings.ts";
-import { createVolume, type Modality, type Volume } from "../volume.ts";
+import { type ReadOptions, resolveReadOptions } from "../formats/read_options.ts";
+import { createVolume, type Volume } from "../volume.ts";
 import { type ByteSource, openByteSource } from "./_byte_source.ts";
 import { isScaled } from "./_decode_voxels.ts";
 import { readFrame, refuse } from "./_frame_bytes.ts";
@@ -7,19 +7,8 @@ import { LAYOUTS } from "./_header_fields.ts";
 import { headerPathOf, imagePathOf } from "./_pair_paths.ts";
 import { type NiftiHeader, parseNiftiHeader } from "./header.ts";
 
-const DEFAULT_MAX_BYTES = 2 ** 32;
-
 /** Options of {@linkcode readNifti}. */
-export interface ReadNiftiOptions {
-  /** Which 3D frame of a 4D to 7D file to read, counted from 0 in file order. Default: a 4D file is refused. */
-  readonly frame?: number;
-  /** Most bytes that the voxels may take, stored or decoded. Default: 4 GiB. */
-  readonly maxBytes?: number;
-  /** What made the scan; NIfTI does not say. Default: `"unknown"`. */
-  readonly modality?: Modality;
-  /** Called with each oddity that did not stop the reading. Default: they are dropped. */
-  readonly onFinding?: (finding: Finding) => void;
-}
+export type ReadNiftiOptions = ReadOptions;
 
 /**
  * Reads a NIfTI-1 or NIfTI-2 scan: `.nii`, `.nii.gz` or a `.hdr`/`.img` pair, gzip recognised by content.
@@ -40,15 +29,8 @@ export interface ReadNiftiOptions {
  * @throws Error when the file cannot be opened; `cause` is the system's error.
  */
 export async function readNifti(source: string | Uint8Array, options: ReadNiftiOptions = {}): Promise<Volume> {
-  const { frame, maxBytes = DEFAULT_MAX_BYTES, modality = "unknown", onFinding = () => {} } = options;
-  if (frame !== undefined && !(Number.isSafeInteger(frame) && frame >= 0)) {
-    throw new RangeError(
-      `Cannot read NIfTI: bad frame: got ${frame}, expected an integer of at least 0. Count from 0.`,
-    );
-  }
-  if (!(maxBytes > 0)) {
-    throw new RangeError(`Cannot read NIfTI: bad maxBytes: got ${maxBytes}, expected above 0. Give a number of bytes.`);
-  }
+  const resolved = resolveReadOptions(options, "NIfTI");
+  const { frame, modality, onFinding } = resolved;
   const opened = await openHeader(source);
   let voxelSource = opened.source;
   try {
@@ -64,7 +46,7 @@ export async function readNifti(source: string | Uint8Array, options: ReadNiftiO
       voxelSource = await openByteSource(await imagePathOf(path));
       position = 0;
     }
-    return createVolume(await readFrame(voxelSource, header, { frame, maxBytes, position, onFinding }), header.shape, {
+    return createVolume(await readFrame(voxelSource, header, { ...resolved, position }), header.shape, {
       affine: header.affine,
       modality,
       history: historyOf(header, opened.source.path, frame),
