@@ -78,8 +78,9 @@ const SIZES: readonly [number, number, TransportVariant?][] = [
   [13, 29],
   [24, 24],
   [200, 3],
+  [5000, 3], // many workgroups
   [257, 255], // products in loops
-  [400, 500], // many workgroups
+  [400, 500],
   [1, 7, "split"],
   [13, 29, "split"],
   [70, 90, "split"],
