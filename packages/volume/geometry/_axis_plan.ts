@@ -61,7 +61,7 @@ export function planAxis(
     }
     const low = Math.floor(position);
     const share = position - low;
-    first[o] = method === "linear" ? low : low - 1 + margin;
+    first[o] = method === "linear" || isIdentity ? low : low - 1 + margin;
     if (method === "linear") weights[2 * o + 1] = share;
     else cubicWeights(share, weights, 4 * o);
   }

@@ -1,6 +1,7 @@
 import type { VoxelArray } from "../volume.ts";
 import type { AxisPlan } from "./_axis_plan.ts";
 import { resampleRows, transpose } from "./_axis_rows.ts";
+import { interpolateLinearly } from "./_interpolate_linear.ts";
 import { bitsOf, sameTypeArray } from "./_voxel_bits.ts";
 
 /** How each axis is resampled (C order: depth, height, width), and the range that splines must not leave. */
@@ -37,6 +38,12 @@ export function interpolateSeparably(
   }
   const area = height.count * width.count;
   const out = outputArray(data, depth.count * area, "mixed") as Float32Array | Float64Array;
+  if (
+    plan.axes.every(({ method, gaussian, isIdentity }) => (method !== "cubic" || isIdentity) && gaussian.length < 2)
+  ) {
+    interpolateLinearly(data, shape, { axes: plan.axes, out });
+    return out;
+  }
   const oldArea = shape[1] * shape[2];
   const isDepthFirst = depth.method !== "nearest" && depth.count < depth.size && area >= oldArea;
   const isDepthLast = depth.method !== "nearest" && !depth.isIdentity && !isDepthFirst;

@@ -26,9 +26,30 @@ export function permuteAxes(
   const first = sources.reduce((sum, { axis, flipped }) => sum + (flipped ? (shape[axis] - 1) * strides[axis] : 0), 0);
   const out = sameTypeArray(data, data.length);
   const layout = { shape: outShape, steps, first };
-  if (sources[2].axis === 2) moveRows(bitsOf(data), bitsOf(out), layout);
+  if (sources.every(({ axis }, i) => axis === i)) flipRuns(data, out, { shape, sources });
+  else if (sources[2].axis === 2) moveRows(bitsOf(data), bitsOf(out), layout);
   else turnBlocks(bitsOf(data), bitsOf(out), layout, sources[0].axis === 2 ? 0 : 1);
   return { data: out, shape: outShape };
+}
+
+/** Axes keep their order: what the last axes that are flipped alike span is copied, or turned round, in one piece. */
+function flipRuns(
+  data: VoxelArray,
+  out: VoxelArray,
+  { shape, sources }: { readonly shape: readonly [number, number, number]; readonly sources: readonly AxisSource[] },
+): void {
+  const [zFlipped, yFlipped, xFlipped] = sources.map(({ flipped }) => flipped);
+  const isSlice = yFlipped === xFlipped;
+  const isAll = isSlice && zFlipped === xFlipped;
+  const [depth, height] = [isAll ? 1 : shape[0], isSlice ? 1 : shape[1]];
+  const length = data.length / (depth * height);
+  for (let z = 0, to = 0; z < depth; z++) {
+    for (let y = 0; y < height; y++, to += length) {
+      const from = ((zFlipped ? depth - 1 - z : z) * height + (yFlipped ? height - 1 - y : y)) * length;
+      out.set(data.subarray(from, from + length), to);
+      if (xFlipped) out.subarray(to, to + length).reverse();
+    }
+  }
 }
 
 interface Layout {

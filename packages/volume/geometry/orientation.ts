@@ -21,11 +21,15 @@ export function orientationOf(affine: Float64Array): string {
   return matchAxes(affine).map(({ world, direction }) => LETTERS[world][direction === 1 ? 1 : 0]).join("");
 }
 
+/** Rounding in a rotation's entries, which must not decide what is a tie. */
+const TIE_TOLERANCE = 1e-6;
+
 /**
  * Matches voxel axes to world axes, one to one.
  *
  * Shear is removed first (nearest orthogonal matrix); then the axes choose in the order of how plainly each follows one
- * world axis, so that an oblique scan gets a proper permutation. The same as nibabel's `io_orientation`.
+ * world axis, so that an oblique scan gets a proper permutation. The same as nibabel's `io_orientation`, but for ties, as at 45°:
+ * those are settled by where axes point in the world, so that no axis order of a scan decides otherwise than another.
  *
  * @param affine 4×4 row-major, regular.
  * @returns One match for each of width, height and depth.
@@ -33,16 +37,27 @@ export function orientationOf(affine: Float64Array): string {
 export function matchAxes(affine: Float64Array): [AxisMatch, AxisMatch, AxisMatch] {
   const norms = columnNorms(affine);
   const rotation = nearestOrthogonal(linearPart(affine).map((value, i) => value / norms[i % 3]!));
-  const strength = (axis: number) => Math.max(...[0, 1, 2].map((row) => rotation[row * 3 + axis]! ** 2));
-  const strengths = [strength(0), strength(1), strength(2)] as const;
-  const order = ([0, 1, 2] as const).toSorted((a, b) => strengths[b] - strengths[a]);
+  const columns = [0, 1, 2].map((axis) => [0, 1, 2].map((row) => rotation[row * 3 + axis]!));
+  const strength = (axis: number) => Math.max(...columns[axis]!.map((value) => value ** 2));
+  const order = ([0, 1, 2] as const).toSorted((a, b) => {
+    const difference = strength(b) - strength(a);
+    return Math.abs(difference) > TIE_TOLERANCE ? difference : compareLines(columns[a]!, columns[b]!);
+  });
   const free = new Set<0 | 1 | 2>([0, 1, 2]);
   const matches: AxisMatch[] = [];
   for (const axis of order) {
-    const along = (row: number) => Math.abs(rotation[row * 3 + axis]!);
-    const world = [...free].reduce((best, row) => along(row) > along(best) ? row : best);
+    const along = (row: number) => Math.abs(columns[axis]![row]!);
+    const world = [...free].reduce((best, row) => along(row) > along(best) + TIE_TOLERANCE ? row : best);
     free.delete(world);
-    matches[axis] = { world, direction: rotation[world * 3 + axis]! < 0 ? -1 : 1 };
+    matches[axis] = { world, direction: columns[axis]![world]! < 0 ? -1 : 1 };
   }
   return matches as [AxisMatch, AxisMatch, AxisMatch];
+}
+
+/** Orders two directions whatever their signs: that whose first component that tells is larger, pointed to be positive, comes first. */
+function compareLines(a: readonly number[], b: readonly number[]): number {
+  const signOf = (line: readonly number[]) => (line.find((value) => Math.abs(value) > TIE_TOLERANCE) ?? 1) < 0 ? -1 : 1;
+  const [signOfA, signOfB] = [signOf(a), signOf(b)];
+  const telling = a.findIndex((value, i) => Math.abs(signOfA * value - signOfB * b[i]!) > TIE_TOLERANCE);
+  return telling < 0 ? 0 : signOfB * b[telling]! - signOfA * a[telling]!;
 }
