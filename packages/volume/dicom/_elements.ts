@@ -62,7 +62,10 @@ export function parseElements(
   let at = range.start;
   while (at < range.end) {
     if (!source.complete) demand(source, at + 8);
-    else if (at + 8 > Math.min(range.end, source.view.byteLength)) break; // padding of a few bytes
+    else if (at + 8 > Math.min(range.end, source.view.byteLength)) {
+      if (isPadding(source, at, range.end)) break;
+      throw dicomFault("truncated", source.path, `an element is cut off at byte ${at}`);
+    }
     const tag = readTag(source.view, at, coding);
     if (tag === ITEM_END || tag === SEQUENCE_END) break;
     if (onlyGroup !== undefined && tag >>> 16 !== onlyGroup) break;
@@ -76,6 +79,12 @@ export function parseElements(
     if (at > range.end) throw beyond(source, tag, at, range.end);
   }
   return { elements, next: at };
+}
+
+/** Whether only zero bytes are left, too few for an element. */
+function isPadding({ view }: HeaderBytes, at: number, end: number): boolean {
+  for (let i = at; i < Math.min(end, view.byteLength); i++) if (view.getUint8(i) !== 0) return false;
+  return true;
 }
 
 /** Lists the places of a sequence's items. */
