@@ -121,8 +121,36 @@ for (const variant of ["tile", "split"] as const) {
       const values = await solveOnDevice([problem], 400, 1e-3, { variant }).data();
       assert.ok(done < 390 && Math.abs(values.at(-1)! - done) <= 16, `${values.at(-1)} and ${done} iterations`);
       assertPotentials(values, state, 2000);
+      const all = await solveOnDevice([problem], 3000, -1, { variant }).data(); // more absorptions than the loops of one dispatch
+      assert.equal(all.at(-1), 3000);
+      assertPotentials(all, solveInDouble(problem, 3000, -1).state, 2000);
     },
   );
+
+  testOnBackends(
+    `transportPotentials: iterations that leave the range half way are done again, ${variant}`,
+    async () => {
+      for (const iterations of [2, 3, 5, 9]) {
+        for (const kind of KINDS) {
+          const problem = problemOf(13, 29, kind);
+          problem.cost.forEach((value, index) => problem.cost[index] = 600 * value);
+          const { state } = solveInDouble(problem, iterations, -1);
+          const values = await solveOnDevice([problem], iterations, -1, { variant }).data();
+          assertPotentials(values, state, 12_000);
+          assert.equal(values.at(-1), iterations);
+        }
+      }
+    },
+  );
+
+  testOnBackends(`transportPotentials: a potential at its cap is 0 to the bit, ${variant}`, async () => {
+    const problem = problemOf(13, 29, "partial");
+    const { f, g } = solveInDouble(problem, 100, -1).state;
+    const values = await solveOnDevice([problem], 100, -1, { variant }).data();
+    const held = [...f, ...g].map((value, index) => value === 0 ? index : -1).filter((index) => index >= 0);
+    assert.ok(held.length > 3, `${held}`);
+    for (const index of held) assert.equal(values[index], 0);
+  });
 }
 
 testOnBackends("transportPotentials: goes on where one dispatch ends, to the very iteration", async () => {
