@@ -1,8 +1,9 @@
 """Makes packages/volume/dicom/testdata/dicom_cases.json with pydicom and nibabel.
 
-Run from the repository root with a Python that has pydicom, nibabel and NumPy:
+Run from the repository root with a Python that has pydicom, pylibjpeg with its openjpeg and libjpeg plugins, pyjpegls, nibabel and NumPy,
+and deno on the path:
     python tools/oracles/volume_dicom.py
-Each case is a folder of small files (gzip, base64) with what pydicom reads from them: values after slope and intercept, and the affine by
+Each case is a folder of small files (gzip, base64) with what pydicom reads from them: values after slope and intercept (float64, packed alike), and the affine by
 nibabel's reading of position and orientation, with slices in the order of their positions. What must be refused has a code instead.
 """
 import base64
@@ -11,6 +12,7 @@ import gzip
 import io
 import json
 import pathlib
+import subprocess
 import warnings
 
 import numpy as np
@@ -21,7 +23,7 @@ from pydicom.encaps import encapsulate, encapsulate_extended
 from pydicom.pixels import apply_rescale
 from pydicom.sequence import Sequence
 from pydicom.uid import (CTImageStorage, DeflatedExplicitVRLittleEndian, EnhancedMRImageStorage, ExplicitVRBigEndian, ExplicitVRLittleEndian,
-                         ImplicitVRLittleEndian, RLELossless)
+                         ImplicitVRLittleEndian, JPEG2000Lossless, JPEGLSLossless, RLELossless)
 
 TARGET = pathlib.Path("packages/volume/dicom/testdata/dicom_cases.json")
 ROOT = "1.2.826.0.1.3680043.10.99999"
@@ -112,7 +114,7 @@ def expected(datasets):
 
 
 def described(values, affine):
-    return {"shape": list(values.shape), "affine": np.asarray(affine).ravel().tolist(), "values": [float(v) for v in np.ravel(values)]}
+    return {"shape": list(values.shape), "affine": np.asarray(affine).ravel().tolist(), "values": packed(np.ravel(values).astype("<f8").tobytes())}
 
 
 def case(name, datasets, outcome=None, *, names=None, **more):
@@ -162,6 +164,19 @@ def enhanced_expectation(values, positions, slopes):
 def literal_runs(plane):
     coded = b"".join(bytes([len(plane[at:at + 128]) - 1]) + plane[at:at + 128] for at in range(0, len(plane), 128))
     return coded + b"\x80" * (len(coded) % 2)
+
+
+def packed_by_deno(ds, encoder, syntax, **parameters):
+    """Packs an image by testdata/encode_frame.ts; what is expected is what pydicom's own decoders make of it."""
+    values = ds.pixel_array.ravel()
+    job = {"encoder": encoder, "rows": ds.Rows, "columns": ds.Columns, "bits": ds.BitsStored, "signed": ds.PixelRepresentation == 1,
+           "values": [int(v) & 0xFFFF for v in values], **parameters}
+    run = subprocess.run(["deno", "run", "-A", "packages/volume/dicom/testdata/encode_frame.ts"], input=json.dumps(job), text=True,
+                         capture_output=True, check=True)
+    ds.file_meta.TransferSyntaxUID = syntax
+    ds.PixelData = encapsulate([base64.b64decode(run.stdout)])
+    ds["PixelData"].VR, ds["PixelData"].is_undefined_length = "OB", True
+    assert np.array_equal(ds.pixel_array.ravel(), values), (encoder, syntax)
 
 
 def main():
@@ -227,6 +242,21 @@ def main():
             else:
                 ds.compress(RLELossless, generate_instance_uid=False)
         cases.append(case(f"RLE, {name} bits", rle, expected(stack(values)), dtype={"8": "uint8", "16": "int16", "32": "uint32"}[name]))
+
+    smooth = (np.arange(40)[:, None] * 40 + np.arange(36) ** 2 + rng.integers(0, 9, (2, 40, 36))).astype("u2")
+    for values, kind in [(smooth, "unsigned"), ((smooth.astype("i4") - 1500).astype("i2"), "signed")]:
+        for syntax, name in [(JPEGLSLossless, "JPEG-LS"), (JPEG2000Lossless, "JPEG 2000")]:
+            coded = stack(values, **stored12)
+            for ds in coded:
+                ds.compress(syntax, generate_instance_uid=False)
+            cases.append(case(f"{name}, {kind}", coded, expected(stack(values)), dtype=values.dtype.name))
+        for encoder, syntax, name in [("encodeHtJpeg2000", "201", "HTJ2K"), ("encodeHtJpeg2000", "202", "HTJ2K RPCL"),
+                                      ("encodeJpeg", "70", "JPEG lossless"), ("encodeJpeg", "57", "JPEG lossless, fourth predictor")]:
+            coded = stack(values, **(stored12 if kind == "unsigned" else {}))
+            parameters = {"progressionOrder": 2} if "2000" in encoder else {"predictor": 4 if syntax == "57" else 1}
+            for ds in coded:
+                packed_by_deno(ds, encoder, f"1.2.840.10008.1.2.4.{syntax}", **parameters)
+            cases.append(case(f"{name}, {kind}", coded, expected(stack(values)), dtype=values.dtype.name))
 
     frames = [v.astype("<i2").tobytes() for v in signed]
     places = [[0, 0, z] for z in (6, 0, 9, 3)]

@@ -1,7 +1,7 @@
 import { strict as assert } from "node:assert";
 import { dirname } from "node:path";
 import { CorruptVolumeError, type Finding, listDicomSeries, readDicom, type ReadDicomOptions } from "../mod.ts";
-import { dicomCases, filesOf } from "./testdata/dicom_cases.ts";
+import { dicomCases, filesOf, valuesOf } from "./testdata/dicom_cases.ts";
 
 const cases = await dicomCases();
 
@@ -36,7 +36,8 @@ for (const wanted of cases) {
       wanted.affine.forEach((value, i) =>
         assert.ok(Math.abs(value - volume.affine[i]!) < 1e-5, `affine ${volume.affine}`)
       );
-      const expected = wanted.dtype === "float32" ? Float32Array.from(wanted.values) : wanted.values;
+      const values = valuesOf(wanted);
+      const expected = wanted.dtype === "float32" ? Float32Array.from(values) : values;
       assert.deepEqual(Array.from(volume.data), Array.from(expected));
       const codes = findings.map(({ code }) => code);
       assert.deepEqual(wanted.finding ? codes.includes(wanted.finding) : codes, wanted.finding ? true : []);

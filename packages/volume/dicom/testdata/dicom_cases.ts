@@ -22,7 +22,8 @@ export interface DicomCase {
   readonly finding?: string;
   readonly shape: readonly [number, number, number];
   readonly affine: readonly number[];
-  readonly values: readonly number[];
+  /** Float64 values, gzip and base64. */
+  readonly values: string;
   readonly dtype?: string;
 }
 
@@ -33,9 +34,14 @@ export async function dicomCases(): Promise<DicomCase[]> {
 
 /** A case's files, unpacked. */
 export function filesOf(files: DicomCase["files"]): [string, Uint8Array<ArrayBuffer>][] {
-  return Object.entries(files).map(([path, packed]) => [path, Uint8Array.from(gunzipSync(fromBase64(packed)))]);
+  return Object.entries(files).map(([path, packed]) => [path, unpack(packed)]);
 }
 
-function fromBase64(text: string): Uint8Array {
-  return Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
+/** A case's expected values. */
+export function valuesOf({ values }: DicomCase): Float64Array {
+  return new Float64Array(unpack(values).buffer);
+}
+
+function unpack(packed: string): Uint8Array<ArrayBuffer> {
+  return Uint8Array.from(gunzipSync(Uint8Array.from(atob(packed), (character) => character.charCodeAt(0))));
 }
