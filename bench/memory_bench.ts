@@ -2,11 +2,11 @@
  * Shows what a training step of a U-Net (AdamW, reconstruction) needs of the WebGPU device, planned before and measured after, with every stage
  * kept for the gradients and with every stage recomputed.
  *
- *     XDG_RUNTIME_DIR=/tmp deno run -A bench/memory_bench.ts [--steps 2] [--case 96,96,96/1/16,32,64,128,256 …]
+ *     deno task bench memory [--steps 2] [--case 96,96,96/1/16,32,64,128,256 …]
  *
  * A case is size/batch/features. Each side of a case runs in a process of its own: plans two steps, then does `--steps`, the first of which
  * compiles. A case that the device cannot hold is refused by the plan, which names the tensor. Bytes are those of buffers; "held" has the
- * pooled ones with it. Prints a table in Markdown.
+ * pooled ones with it.
  */
 import {
   assertDeviceHealthy,
@@ -18,6 +18,7 @@ import {
 } from "@med3d/webgpu-kernels";
 import { memoryUsage } from "node:process";
 import { parseArgs } from "node:util";
+import { Report } from "./_report.ts";
 import { makeTrainingStep, readLoss } from "./_training_step.ts";
 
 const { values: options } = parseArgs({
@@ -97,43 +98,63 @@ async function measureInChild(text: string, side: "kept" | "recomputed"): Promis
 
 const mebibytes = (bytes: number): string => (bytes / 2 ** 20).toFixed(0);
 
+const numbers = (list: readonly number[], digits: number): string =>
+  list.map((value) => value.toFixed(digits)).join(", ");
+
+function rowOf(text: string, side: string, figures: Figures): string[] {
+  const { plan, planSeconds } = figures;
+  if (!plan) return [text, side, "refused", "–", "–", planSeconds.toFixed(1), "–", "–"];
+  return [
+    text,
+    side,
+    `${mebibytes(plan.peakUsedBytes)}, ${mebibytes(plan.peakBytes)}`,
+    `${mebibytes(figures.usedBytes!)}, ${mebibytes(figures.heldBytes!)}`,
+    mebibytes(figures.processBytes!),
+    planSeconds.toFixed(1),
+    numbers(figures.seconds!, 1),
+    numbers(figures.losses!, 6),
+  ];
+}
+
+/** What is said below the table: why a case was refused, or what its peak is made of. */
+function remarkOf(text: string, side: string, { refused, plan }: Figures): string {
+  if (!plan) return `${text}, ${side}: ${refused}`;
+  const largest = plan.tensorsAtPeak.slice(0, 2).map(({ shape, count, bytes }) =>
+    `${count} of [${shape}] ${mebibytes(bytes)} MiB`
+  );
+  return `${text}, ${side}: most at the peak are ${largest.join(", ")}.`;
+}
+
 async function compare(): Promise<void> {
-  const rows: string[] = [];
+  const report = new Report("What a training step of a U-Net needs of the device, planned and measured, float32");
+  const [rows, remarks]: [string[][], string[]] = [[], []];
+  let devices: string[] = [];
   for (const text of options.case) {
     for (const side of ["kept", "recomputed"] as const) {
+      console.error(`${text}, ${side} …`);
       const figures = await measureInChild(text, side);
-      if (rows.length === 0) {
-        console.log(
-          `${figures.device}, ${navigator.hardwareConcurrency} cores; a tensor has at most ${
-            mebibytes(figures.bindingBytes)
-          } MiB\n\n` +
-            "| size/batch/features | stages | planned: used, held (MiB) | measured: used, held | process | plan (s) | steps (s) | losses |\n" +
-            "|---|---|---|---|---|---|---|---|",
-        );
-      }
-      const { plan, refused, seconds, losses } = figures;
-      const numbers = (list: readonly number[] | undefined, digits: number): string =>
-        list!.map((value) => value.toFixed(digits)).join(", ");
-      const row = plan
-        ? [
-          `${mebibytes(plan.peakUsedBytes)}, ${mebibytes(plan.peakBytes)}`,
-          `${mebibytes(figures.usedBytes!)}, ${mebibytes(figures.heldBytes!)}`,
-          mebibytes(figures.processBytes!),
-          figures.planSeconds.toFixed(1),
-          numbers(seconds, 1),
-          numbers(losses, 6),
-        ]
-        : [refused, "", "", figures.planSeconds.toFixed(1), "", ""];
-      rows.push(`| ${text} | ${side} | ${row.join(" | ")} |`);
-      console.log(rows.at(-1));
-      if (plan) {
-        const [first, second] = plan.tensorsAtPeak.map(({ shape, count, bytes }) =>
-          `${count} of [${shape}] ${mebibytes(bytes)} MiB`
-        );
-        console.log(`<!-- at the peak: ${first}, ${second} -->`);
-      }
+      devices = [`${figures.device}, at most ${mebibytes(figures.bindingBytes)} MiB a tensor`];
+      rows.push(rowOf(text, side, figures));
+      remarks.push(remarkOf(text, side, figures));
     }
   }
+  await report.print([
+    [
+      "size/batch/features",
+      "stages",
+      "planned MiB: used, held",
+      "measured: used, held",
+      "process",
+      "plan s",
+      "steps s",
+      "losses",
+    ],
+    ...rows,
+  ], {
+    how: `${options.steps} steps, the first of which compiles; held has the pooled buffers with it.`,
+    devices,
+    remarks,
+  });
 }
 
 if (options.side) console.log(JSON.stringify(await measure(options.case[0]!, options.side === "recomputed")));
