@@ -13,7 +13,7 @@ export function describeCoding({ datatype, littleEndian }: Pick<VoxelLayout, "da
 /**
  * Reads a frame whose place in the world is known, and begins its history.
  *
- * @param source What holds the voxels, from which `position` bytes have been taken.
+ * @param source What holds the voxels.
  * @param layout How they are laid out, with the frame's affine to RAS+ millimetres.
  * @param options What was asked for, the header's findings and words on the file: `NRRD, gzip encoding`.
  */
@@ -21,7 +21,6 @@ export async function readLaidOut(
   source: ByteSource,
   layout: VoxelLayout & { readonly affine: Float64Array },
   options: ResolvedReadOptions & {
-    readonly position?: number;
     readonly mayTrail?: boolean;
     readonly report: HeaderReport;
     readonly what: string;

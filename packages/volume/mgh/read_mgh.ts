@@ -25,15 +25,14 @@ export async function readMgh(source: string | Uint8Array, options: ReadOptions 
   try {
     const report = new HeaderReport("MGH", opened.path);
     const bytes = new Uint8Array(MGH_HEADER_BYTES);
-    const position = await opened.fill(bytes);
-    if (position < MGH_HEADER_BYTES) {
-      const problem = `it ends after ${position} bytes, within the header of ${MGH_HEADER_BYTES}`;
+    const got = await opened.fill(bytes);
+    if (got < MGH_HEADER_BYTES) {
+      const problem = `it ends after ${got} bytes, within the header of ${MGH_HEADER_BYTES}`;
       throw report.refuse("truncated", problem, "Copy or download the file again.");
     }
     const header = parseMghHeader(bytes, report);
     return await readLaidOut(opened, header, {
       ...resolved,
-      position,
       report,
       what: opened.compressed ? "MGH, gzip" : "MGH",
       affineOrigin: header.hasCoordinates ? "the header's direction cosines" : "FreeSurfer's default",

@@ -18,6 +18,8 @@ export interface ByteSource {
   readonly compressed: boolean;
   /** Upper bound on how many bytes can ever be delivered; exact unless compressed. */
   readonly boundBytes: number;
+  /** How many bytes were taken so far. */
+  readonly position: number;
   /** Fills the target; returns how many bytes there were, fewer than its length only at the end. */
   fill(target: Uint8Array): Promise<number>;
   /** Takes bytes up to and with a delimiter; without it where the limit or the end comes first. */
@@ -165,6 +167,7 @@ export class ChunkSource implements ByteSource {
   readonly #chunks: Iterator<Uint8Array> | AsyncIterator<Uint8Array>;
   readonly #owned: { close(): Promise<void> } | undefined;
   #rest: Uint8Array = new Uint8Array(0);
+  #position = 0;
 
   /** `owned` is closed together with the source. */
   constructor(
@@ -175,6 +178,10 @@ export class ChunkSource implements ByteSource {
     [this.path, this.format, this.boundBytes, this.compressed] = [path, format, boundBytes, compressed];
     this.#chunks = Symbol.asyncIterator in chunks ? chunks[Symbol.asyncIterator]() : chunks[Symbol.iterator]();
     this.#owned = owned;
+  }
+
+  get position(): number {
+    return this.#position;
   }
 
   async fill(target: Uint8Array): Promise<number> {
@@ -221,6 +228,7 @@ export class ChunkSource implements ByteSource {
   #take(most: number): Uint8Array {
     const taken = this.#rest.subarray(0, most);
     this.#rest = this.#rest.subarray(taken.length);
+    this.#position += taken.length;
     return taken;
   }
 }

@@ -34,7 +34,8 @@ function expectation(datatype: NiftiDatatype): string {
   return minimum === undefined ? "a 32-bit floating point number" : `an integer from ${minimum} to ${maximum}`;
 }
 
-function storeOf(view: DataView, datatype: NiftiDatatype): (at: number, value: number) => void {
+/** How a value is put into bytes, little-endian. */
+export function storeOf(view: DataView, datatype: NiftiDatatype): (at: number, value: number) => void {
   switch (datatype) {
     case "uint8":
       return (at, value) => view.setUint8(at, value);

@@ -48,7 +48,7 @@ export interface Place {
 /**
  * Reads one frame's voxels.
  *
- * @param source What holds them, from which `position` bytes have been taken.
+ * @param source What holds them, from which bytes before the frame may have been taken.
  * @param layout How they are laid out.
  * @param options Frame, limits, and where oddities are noted.
  * @throws CorruptVolumeError when the source is damaged or the frame is too large.
@@ -59,15 +59,13 @@ export async function readFrame(
   layout: VoxelLayout,
   options: FrameOptions & {
     readonly onFinding: (finding: Finding) => void;
-    /** Bytes already taken from the source. Default: 0. */
-    readonly position?: number;
     /** Whether the format has more after the voxels, which is then no oddity. Default: false. */
     readonly mayTrail?: boolean;
   },
 ): Promise<VoxelArray> {
-  const { frame = 0, position = 0, mayTrail = false, onFinding } = options;
+  const { frame = 0, mayTrail = false, onFinding } = options;
   const place = placeOfFrame(layout, source, options);
-  await skip(source, place.start - position);
+  await skip(source, place.start - source.position);
   const { interleaved = 1 } = layout;
   const bytes = interleaved === 1
     ? await readExactly(source, place.length)

@@ -36,7 +36,6 @@ export async function readNifti(source: string | Uint8Array, options: ReadNiftiO
   try {
     const { header } = opened;
     header.findings.forEach(onFinding);
-    let position = opened.position;
     if (header.isPair) {
       const path = opened.source.path;
       if (path === "") {
@@ -44,9 +43,8 @@ export async function readNifti(source: string | Uint8Array, options: ReadNiftiO
       }
       await opened.source.close();
       voxelSource = await openByteSource(await imagePathOf(path));
-      position = 0;
     }
-    return createVolume(await readFrame(voxelSource, header, { ...resolved, position }), header.shape, {
+    return createVolume(await readFrame(voxelSource, header, resolved), header.shape, {
       affine: header.affine,
       modality,
       history: historyOf(header, opened.source.path, frame),
@@ -72,16 +70,16 @@ export async function readNiftiHeader(source: string | Uint8Array): Promise<Nift
 
 async function openHeader(
   given: string | Uint8Array,
-): Promise<{ source: ByteSource; header: NiftiHeader; position: number }> {
+): Promise<{ source: ByteSource; header: NiftiHeader }> {
   const source = await openByteSource(typeof given === "string" ? await headerPathOf(given) : given);
   try {
     const bytes = new Uint8Array(LAYOUTS[2].headerBytes);
-    let position = await source.fill(bytes.subarray(0, LAYOUTS[1].headerBytes));
+    let got = await source.fill(bytes.subarray(0, LAYOUTS[1].headerBytes));
     const size = new DataView(bytes.buffer);
-    if (position > 4 && [size.getInt32(0, true), size.getInt32(0, false)].includes(LAYOUTS[2].headerBytes)) {
-      position += await source.fill(bytes.subarray(position));
+    if (got > 4 && [size.getInt32(0, true), size.getInt32(0, false)].includes(LAYOUTS[2].headerBytes)) {
+      got += await source.fill(bytes.subarray(got));
     }
-    return { source, header: parseNiftiHeader(bytes.subarray(0, position), source.path), position };
+    return { source, header: parseNiftiHeader(bytes.subarray(0, got), source.path) };
   } catch (error) {
     await source.close();
     throw error;

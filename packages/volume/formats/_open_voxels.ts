@@ -1,0 +1,119 @@
+import { type ByteSource, ChunkSource, inflateSource } from "../nifti/_byte_source.ts";
+import { refuse, skip } from "../nifti/_frame_bytes.ts";
+import type { NiftiDatatype } from "../nifti/datatypes.ts";
+import { bunzip2Source } from "./_bzip2.ts";
+import { hexSource, textVoxelSource } from "./_text_voxels.ts";
+
+const NEWLINE = 0x0a;
+const LONGEST_LINE = 1 << 16;
+/** Most bytes of another header that are passed over in packed voxels to reach the last of them. */
+const MOST_LEADING_BYTES = 1 << 20;
+
+/** How voxels are written down. */
+export type VoxelEncoding = "raw" | "gzip" | "zlib" | "bzip2" | "ascii" | "hex";
+
+/** How the way from a file to its voxels goes on. */
+export interface VoxelStream {
+  readonly encoding: VoxelEncoding;
+  /** Type of a voxel, for text. */
+  readonly datatype: NiftiDatatype;
+  /** Lines that are passed over first. */
+  readonly lineSkip: number;
+  /** Bytes that are passed over then, after unpacking; negative: the voxels are the last bytes but −1 − `byteSkip`. */
+  readonly byteSkip: number;
+  /** How many bytes of voxels there are to be. */
+  readonly voxelBytes: number;
+  /** Most bytes of them. */
+  readonly maxBytes: number;
+}
+
+/** Unpacks what a source has left and goes to the first voxel. The source that comes back is to be closed in its place. */
+export async function openVoxels(source: ByteSource, stream: VoxelStream): Promise<ByteSource> {
+  const { byteSkip, lineSkip, encoding } = stream;
+  for (let line = 0; line < lineSkip; line++) {
+    if ((await source.takeThrough(NEWLINE, LONGEST_LINE)).length > 0) continue;
+    throw refuse(
+      source,
+      "truncated",
+      `it ends after ${line} of ${lineSkip} lines`,
+      "Correct the line skip in its header.",
+    );
+  }
+  const unpacked = unpack(source, stream);
+  if (byteSkip >= 0) {
+    await skip(unpacked, byteSkip);
+    return unpacked;
+  }
+  return encoding === "raw" && !source.compressed
+    ? await skipToLast(source, stream)
+    : await keepLast(unpacked, source, stream);
+}
+
+/** Goes to where the voxels, counted from the end of the file, begin. */
+async function skipToLast(source: ByteSource, { voxelBytes, byteSkip }: VoxelStream): Promise<ByteSource> {
+  const start = source.boundBytes - voxelBytes + byteSkip + 1;
+  if (start < source.position) {
+    const message = `the header promises ${voxelBytes} bytes before the last ${
+      -byteSkip - 1
+    }, the file holds ${source.boundBytes}`;
+    throw refuse(source, "truncated", message, "Correct the byte skip or the sizes in its header.");
+  }
+  await skip(source, start - source.position);
+  return source;
+}
+
+/** Unpacks all of a stream and keeps its end; what comes before is another format's header, and so short. */
+async function keepLast(
+  unpacked: ByteSource,
+  source: ByteSource,
+  { voxelBytes, byteSkip, maxBytes }: VoxelStream,
+): Promise<ByteSource> {
+  const wanted = voxelBytes - byteSkip - 1;
+  if (!(wanted <= maxBytes)) {
+    throw refuse(source, "too-large", `the header promises ${wanted} bytes, above ${maxBytes}`, "Raise `maxBytes`.");
+  }
+  const kept: Uint8Array[] = [];
+  let held = 0;
+  let dropped = 0;
+  for await (const chunk of unpacked.rest()) {
+    kept.push(chunk);
+    held += chunk.length;
+    while (held - kept[0]!.length >= wanted) {
+      held -= kept[0]!.length;
+      dropped += kept.shift()!.length;
+    }
+    if (dropped + held - wanted > MOST_LEADING_BYTES) {
+      const message = `more than ${MOST_LEADING_BYTES} unpacked bytes come before its voxels`;
+      throw refuse(source, "bad-offset", message, "Correct the byte skip or the sizes in its header.");
+    }
+  }
+  const first = held - wanted;
+  if (first < 0) {
+    throw refuse(
+      source,
+      "truncated",
+      `the header promises ${wanted} bytes, the file unpacks to ${held}`,
+      "Copy it again.",
+    );
+  }
+  const { path, format } = source;
+  const last = new ChunkSource(kept, { path, format, boundBytes: held, compressed: true }, unpacked);
+  await skip(last, first);
+  return last;
+}
+
+function unpack(source: ByteSource, { encoding, datatype }: VoxelStream): ByteSource {
+  switch (encoding) {
+    case "raw":
+      return source;
+    case "gzip":
+    case "zlib":
+      return inflateSource(source, encoding);
+    case "bzip2":
+      return bunzip2Source(source);
+    case "ascii":
+      return textVoxelSource(source, datatype);
+    case "hex":
+      return hexSource(source);
+  }
+}
