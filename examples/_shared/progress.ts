@@ -21,6 +21,8 @@ export interface ProgressOptions {
   readonly initial?: number;
   /** Milliseconds between plain lines. Default 5000. */
   readonly plainEveryMs?: number;
+  /** Where it is shown; stderr keeps stdout for what a program is asked for. Default stdout. */
+  readonly to?: "stdout" | "stderr";
 }
 
 /** Writes seconds as people read them: `42 s`, `3 min 05 s`, `2 h 10 min`. */
@@ -33,10 +35,12 @@ export function formatDuration(seconds: number): string {
 
 /** Starts a progress display. */
 export function startProgress(options: ProgressOptions): Progress {
-  return Deno.stdout.isTerminal() && (Deno.consoleSize().columns > 0) ? startBar(options) : startPlainLines(options);
+  return Deno[options.to ?? "stdout"].isTerminal() && (Deno.consoleSize().columns > 0)
+    ? startBar(options)
+    : startPlainLines(options);
 }
 
-function startBar({ label, total, initial = 0 }: ProgressOptions): Progress {
+function startBar({ label, total, initial = 0, to = "stdout" }: ProgressOptions): Progress {
   const bar = new cliProgress.SingleBar({
     format: `${label} {bar} {value}/{total} {detail}`,
     barCompleteChar: "█",
@@ -45,21 +49,22 @@ function startBar({ label, total, initial = 0 }: ProgressOptions): Progress {
     hideCursor: true,
     clearOnComplete: false,
     gracefulExit: false,
-    stream: process.stdout,
+    stream: process[to],
   });
   bar.start(total, initial, { detail: "" });
   const remaining = remainingTime(total, initial);
   return {
     update: (done, detail = "") => bar.update(done, { detail: `${detail}${remaining(done)}` }),
     log: (line) => {
-      process.stdout.write(`\r\u001b[K${line}\n`);
+      process[to].write(`\r\u001b[K${line}\n`);
       bar.render();
     },
     stop: () => bar.stop(),
   };
 }
 
-function startPlainLines({ label, total, initial = 0, plainEveryMs = 5000 }: ProgressOptions): Progress {
+function startPlainLines({ label, total, initial = 0, plainEveryMs = 5000, to }: ProgressOptions): Progress {
+  const print = to === "stderr" ? console.error : console.log;
   let printedAt = -Infinity;
   const remaining = remainingTime(total, initial);
   return {
@@ -67,9 +72,9 @@ function startPlainLines({ label, total, initial = 0, plainEveryMs = 5000 }: Pro
       const now = performance.now();
       if (done < total && now - printedAt < plainEveryMs) return;
       printedAt = now;
-      console.log(`${label} ${done}/${total} ${detail}${remaining(done)}`.trimEnd());
+      print(`${label} ${done}/${total} ${detail}${remaining(done)}`.trimEnd());
     },
-    log: (line) => console.log(line),
+    log: (line) => print(line),
     stop: () => {},
   };
 }

@@ -8,9 +8,9 @@ const TEXTS = {
   2: { descrip: [240, 80], aux_file: [320, 24], intent_name: [508, 16] },
 } as const;
 
-/** Texts that say no more than which tool wrote the file. A bare number is none: it may be a date of birth. */
+/** Texts that say nothing, or no more than which tool wrote the file. A bare number is none: it may be a date of birth. */
 const TOOL_ONLY =
-  /^(med3d|(fsl|spm|itk|ants|afni|nibabel|freesurfer|simpleitk|niftyreg)[ _-]?(v?\d{1,2}(\.\d{1,5})*)?|[56]\.0(\.\d{1,2})?(:[0-9a-f]{8})?)$/i;
+  /^(none|n\/a|null|unknown|med3d|(fsl|spm|itk|ants|afni|nibabel|freesurfer|simpleitk|niftyreg)[ _-]?(v?\d{1,2}(\.\d{1,5})*)?|[56]\.0(\.\d{1,2})?(:[0-9a-f]{8})?)$/i;
 
 /** Counts the free texts and extensions of a NIfTI header; `undefined` when the bytes begin no NIfTI file. */
 export function countNiftiFields(bytes: Uint8Array): IdentifyingFields | undefined {

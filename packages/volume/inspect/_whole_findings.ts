@@ -1,0 +1,245 @@
+import type { DatasetIndex } from "../dataset/dataset_index.ts";
+import { isLabel } from "../dataset/_flat.ts";
+import { splitBySubject } from "../dataset/split_by_subject.ts";
+import type { Finding } from "../findings.ts";
+import { millimetres } from "./_grid_findings.ts";
+import type { CaseInspection } from "./dataset_inspection.ts";
+import type { LookedAtCase } from "./inspect_case.ts";
+
+/** Fewer cases than this have no usual size. */
+const FEWEST_FOR_OUTLIERS = 5;
+/** A size or spacing this many times the median, or the median this many times it, is an outlier. */
+const OUTLIER_RATIO = 3;
+/** Largest voxels that differ by more than this factor are of different scales. */
+const SCALE_RATIO = 10;
+
+/** Looks at the data set as a whole: what single cases do not show. */
+export function checkWhole(path: string, index: DatasetIndex, looked: readonly LookedAtCase[]): Finding[] {
+  const cases = looked.map(({ inspection }) => inspection);
+  const read = cases.filter((entry): entry is ReadCase => entry.shape !== undefined);
+  return [
+    ...missingLabels(index, cases),
+    ...strayFiles(index),
+    ...duplicates(looked),
+    ...splitBySubject(index.cases, { heldOutFraction: 0 }).findings,
+    ...mixed(path, read),
+    ...anisotropy(path, read),
+    ...outliers(read),
+    ...scales(path, index, read),
+    ...lostPositions(path, looked),
+    ...unseenLabels(path, index, cases),
+  ];
+}
+
+type ReadCase =
+  & CaseInspection
+  & Required<Pick<CaseInspection, "shape" | "spacingMm" | "orientation" | "maximum" | "voxelType">>;
+
+/** Cases without a label map among cases with one. Those that are listed and not there are told by the index. */
+function missingLabels(index: DatasetIndex, cases: readonly CaseInspection[]): Finding[] {
+  const without = cases.filter(({ label }) => label === undefined);
+  if (without.length === cases.length) return [];
+  const told = new Set(index.findings.filter(({ code }) => code === "missing-label").map(({ path }) => path));
+  if (told.size >= without.length) return [];
+  return without.map(({ path }): Finding => ({
+    severity: "warning",
+    code: "missing-label",
+    path,
+    message: "there is no label map for it, as there is for others",
+    fix: "Add it, or leave the scan out where labels are needed.",
+  }));
+}
+
+function strayFiles({ orphanLabels, unlisted }: DatasetIndex): Finding[] {
+  const [labels, images] = [unlisted.filter((file) => isLabel(file)), unlisted.filter((file) => !isLabel(file))];
+  return [
+    ...[...orphanLabels, ...labels].map((path): Finding => ({
+      severity: "warning",
+      code: "orphan-label",
+      path,
+      message: "this label map belongs to no scan of the data set",
+      fix: "Add the scan, or remove the label map.",
+    })),
+    ...images.map((path): Finding => ({
+      severity: "warning",
+      code: "orphan-image",
+      path,
+      message: "this file is in no list of the data set, so it is not used",
+      fix: "List it if it belongs to the data set, or remove it.",
+    })),
+  ];
+}
+
+function duplicates(looked: readonly LookedAtCase[]): Finding[] {
+  const first = new Map<string, CaseInspection>();
+  return looked.flatMap(({ inspection, voxelHash }): Finding[] => {
+    if (voxelHash === undefined) return [];
+    const same = first.get(voxelHash);
+    if (!same) {
+      first.set(voxelHash, inspection);
+      return [];
+    }
+    const { path, split, subject } = inspection;
+    const isLeak = split !== undefined && same.split !== undefined && split !== same.split;
+    const whose = subject === same.subject ? "" : `, of another subject (${same.subject})`;
+    return [{
+      severity: isLeak ? "error" : "warning",
+      code: isLeak ? "duplicate-across-split" : "duplicate",
+      path,
+      message: `the same voxels as ${same.path}${whose}${isLeak ? ", which is on the other side of the split" : ""}`,
+      fix: "Remove one of them; a figure on it is none otherwise.",
+    }];
+  });
+}
+
+/** Orientations, voxel types and spacings that differ within the data set. */
+function mixed(path: string, read: readonly ReadCase[]): Finding[] {
+  const findings: Finding[] = [];
+  const tell = (severity: Finding["severity"], code: string, message: string, fix: string): void =>
+    void findings.push({ severity, code, path, message, fix });
+  const orientations = tally(read.map(({ orientation }) => orientation));
+  if (orientations.size > 1) {
+    tell(
+      "warning",
+      "mixed-orientations",
+      `the scans have ${counts(orientations)}`,
+      "Bring every scan to RAS+ (toCanonical).",
+    );
+  }
+  const types = tally(read.map(({ voxelType }) => voxelType));
+  if (types.size > 1) {
+    tell("info", "mixed-voxel-types", `the voxels are held as ${counts(types)}`, "Normalise intensities per scan.");
+  }
+  const finest = [0, 1, 2].map((axis) => Math.min(...read.map((entry) => canonicalSpacing(entry)[axis]!)));
+  const coarsest = [0, 1, 2].map((axis) => Math.max(...read.map((entry) => canonicalSpacing(entry)[axis]!)));
+  if (coarsest.some((edge, axis) => edge > 1.1 * finest[axis]!)) {
+    const message = `voxels from ${millimetres(finest)} to ${
+      millimetres(coarsest)
+    } (inferior-superior × posterior-anterior × left-right)`;
+    tell("info", "mixed-spacing", message, "Resample to one spacing.");
+  }
+  return findings;
+}
+
+/** Slices much thicker than pixels, as most scans of the data set have them. */
+function anisotropy(path: string, read: readonly ReadCase[]): Finding[] {
+  if (read.length === 0) return [];
+  const ratio = median(read.map(({ spacingMm }) => Math.max(...spacingMm) / Math.min(...spacingMm)));
+  return ratio <= OUTLIER_RATIO ? [] : [{
+    severity: "info",
+    code: "anisotropic-voxels",
+    path,
+    message: `voxels are ${ratio.toPrecision(2)} times as long as they are wide (median)`,
+    fix: "Keep the thick axis when resampling, and use kernels and strides that respect it.",
+  }];
+}
+
+/** Single scans that are much larger or smaller than the others: codes `size-outlier` and `suspicious-spacing`. */
+function outliers(read: readonly ReadCase[]): Finding[] {
+  if (read.length < FEWEST_FOR_OUTLIERS) return [];
+  const usual = {
+    spacing: [0, 1, 2].map((axis) => median(read.map((entry) => canonicalSpacing(entry)[axis]!))),
+    shape: [0, 1, 2].map((axis) => median(read.map((entry) => alongWorld(entry.shape, entry.orientation)[axis]!))),
+  };
+  const isFar = (value: number, axis: number, medians: readonly number[]): boolean =>
+    value > OUTLIER_RATIO * medians[axis]! || value < medians[axis]! / OUTLIER_RATIO;
+  return read.flatMap((entry): Finding[] => {
+    const { path } = entry;
+    const spacing = canonicalSpacing(entry);
+    const shape = alongWorld(entry.shape, entry.orientation);
+    return [
+      ...(spacing.some((value, axis) => isFar(value, axis, usual.spacing))
+        ? [
+          {
+            severity: "warning",
+            code: "suspicious-spacing",
+            path,
+            message: `voxels of ${millimetres(spacing)}, where the data set's median is ${millimetres(usual.spacing)}`,
+            fix: "Compare with the scanner's protocol; the header may be wrong.",
+          } as const,
+        ]
+        : []),
+      ...(shape.some((value, axis) => isFar(value, axis, usual.shape))
+        ? [
+          {
+            severity: "warning",
+            code: "size-outlier",
+            path,
+            message: `${shape.join("×")} voxels, where the data set's median is ${usual.shape.join("×")}`,
+            fix: "Look if it shows the same as the others; it may be cropped, a localiser or another series.",
+          } as const,
+        ]
+        : []),
+    ];
+  });
+}
+
+/** Intensities of different scales, which CT must not have and MR mostly has. */
+function scales(path: string, index: DatasetIndex, read: readonly ReadCase[]): Finding[] {
+  const largest = read.map(({ maximum }) => maximum).filter((value) => value > 0);
+  if (largest.length < 2) return [];
+  const [low, high] = [Math.min(...largest), Math.max(...largest)];
+  if (high <= SCALE_RATIO * low) return [];
+  const isCt = index.cases.every(({ modality }) => modality === "CT");
+  return [{
+    severity: isCt ? "warning" : "info",
+    code: "intensity-scales-differ",
+    path,
+    message: `the largest voxel of a scan is anything from ${low} to ${high}`,
+    fix: isCt
+      ? "Look for scans that are not in HU."
+      : "Normalise every scan by its own voxels, never by a fixed window.",
+  }];
+}
+
+function lostPositions(path: string, looked: readonly LookedAtCase[]): Finding[] {
+  const count = looked.filter(({ noWorldPosition }) => noWorldPosition).length;
+  return count === 0 ? [] : [{
+    severity: "info",
+    code: "no-world-position",
+    path,
+    message:
+      `the affine of ${count} of ${looked.length} scans holds no more than the spacing: where and how the patient lay is lost`,
+    fix: "Check left and right by the picture before they matter.",
+  }];
+}
+
+function unseenLabels(path: string, { labelNames }: DatasetIndex, cases: readonly CaseInspection[]): Finding[] {
+  const seen = new Set(cases.flatMap(({ label }) => label?.values?.map(({ value }) => value) ?? []));
+  if (!labelNames || seen.size === 0) return [];
+  const unseen = [...labelNames.keys()].filter((value) => value !== 0 && !seen.has(value));
+  return unseen.length === 0 ? [] : [{
+    severity: "warning",
+    code: "unseen-label",
+    path,
+    message: `declared labels that no label map has: ${unseen.slice(0, 12).join(", ")}`,
+    fix: "Look for scans that were not copied, or take them off the list.",
+  }];
+}
+
+/** Values per array axis in the order (inferior-superior, posterior-anterior, left-right). */
+function alongWorld(values: readonly [number, number, number], orientation: string): number[] {
+  return ["SI", "AP", "LR"].map((letters) => {
+    const axis = [...orientation].findIndex((letter) => letters.includes(letter));
+    return values[2 - axis]!;
+  });
+}
+
+function canonicalSpacing({ spacingMm, orientation }: ReadCase): number[] {
+  return alongWorld(spacingMm, orientation);
+}
+
+function median(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[values.length >> 1]!;
+}
+
+function tally(values: readonly string[]): ReadonlyMap<string, number> {
+  const counted = new Map<string, number>();
+  for (const value of values) counted.set(value, (counted.get(value) ?? 0) + 1);
+  return counted;
+}
+
+/** `RAS (3), LPS (1)`, the most frequent first. */
+function counts(counted: ReadonlyMap<string, number>): string {
+  return [...counted].sort((a, b) => b[1] - a[1]).map(([name, count]) => `${name} (${count})`).join(", ");
+}
