@@ -43,9 +43,18 @@ export type { DicomCompression, TransferSyntax } from "./dicom/transfer_syntax.t
 export { type CorruptVolumeCode, CorruptVolumeError, type Finding, findingOf } from "./findings.ts";
 export type { ReadOptions } from "./formats/read_options.ts";
 export { applyAffine, invertAffine, multiplyAffines, type Triple } from "./geometry/affine.ts";
+export type { AxisMap, AxisMaps } from "./geometry/axis_map.ts";
 export { type CanonicalVolume, restoreGrid, toCanonical } from "./geometry/canonical.ts";
 export { orientationOf } from "./geometry/orientation.ts";
 export { padOrCrop, type PadOrCropOptions } from "./geometry/pad_or_crop.ts";
+export {
+  type FollowOptions,
+  GridChain,
+  type GridStep,
+  type InvertProbabilitiesOptions,
+  type StepGrids,
+  type StepKind,
+} from "./geometry/grid_chain.ts";
 export type { Interpolation, InterpolationOptions } from "./geometry/interpolation.ts";
 export { type ResampleOptions, resampleVolume, resizeVolume } from "./geometry/resample.ts";
 export { resampleToGrid, type ResampleToGridOptions } from "./geometry/resample_to_grid.ts";
@@ -70,11 +79,13 @@ export {
 export { windowCt, type WindowOptions } from "./intensity/window_ct.ts";
 export { hideMasked } from "./masking/hide_masked.ts";
 export { maskBlocks, type MaskOptions } from "./masking/mask_blocks.ts";
+export { readMetaimage } from "./metaimage/read_metaimage.ts";
 export { readMgh } from "./mgh/read_mgh.ts";
 export type { NiftiDatatype } from "./nifti/datatypes.ts";
 export { type AffineOrigin, type NiftiHeader, parseNiftiHeader } from "./nifti/header.ts";
 export { readNifti, readNiftiHeader, type ReadNiftiOptions } from "./nifti/read_nifti.ts";
 export { encodeNifti, type EncodeNiftiOptions, writeNifti, type WriteNiftiOptions } from "./nifti/write_nifti.ts";
+export { readNrrd } from "./nrrd/read_nrrd.ts";
 export {
   makePhantom,
   type Phantom,

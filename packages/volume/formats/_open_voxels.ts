@@ -1,7 +1,9 @@
-import { type ByteSource, ChunkSource, inflateSource } from "../nifti/_byte_source.ts";
+import { type ByteSource, ChunkSource, inflateSource, openByteSource } from "../nifti/_byte_source.ts";
 import { refuse, skip } from "../nifti/_frame_bytes.ts";
 import type { NiftiDatatype } from "../nifti/datatypes.ts";
 import { bunzip2Source } from "./_bzip2.ts";
+import { joinSources, resolveDataFiles } from "./_data_files.ts";
+import type { HeaderReport } from "./_header_report.ts";
 import { hexSource, textVoxelSource } from "./_text_voxels.ts";
 
 const NEWLINE = 0x0a;
@@ -27,8 +29,43 @@ export interface VoxelStream {
   readonly maxBytes: number;
 }
 
+/**
+ * Goes to the first voxel, behind the header or in the files that it names.
+ *
+ * @param header What the header was read from.
+ * @param stream How voxels are written down, and the names of their files; none: they follow the header.
+ * @param report How to refuse.
+ * @returns What delivers voxels; to be closed, and the header's source too.
+ */
+export async function openVoxelFiles(
+  header: ByteSource,
+  stream: VoxelStream & { readonly files: readonly string[] },
+  report: HeaderReport,
+): Promise<ByteSource> {
+  const { files, voxelBytes } = stream;
+  if (files.length === 0) return await openVoxels(header, stream);
+  const paths = await resolveDataFiles(files, report);
+  const pieceBytes = voxelBytes / paths.length;
+  if (!Number.isSafeInteger(pieceBytes)) {
+    throw report.refuse(
+      "bad-dimensions",
+      `${voxelBytes} bytes of voxels do not spread evenly over ${paths.length} files`,
+    );
+  }
+  const open = async (path: string) => {
+    const source = await openByteSource(path, { format: report.format, gunzip: false });
+    try {
+      return await openVoxels(source, { ...stream, voxelBytes: pieceBytes });
+    } catch (error) {
+      await source.close();
+      throw error;
+    }
+  };
+  return paths.length === 1 ? await open(paths[0]!) : await joinSources(paths, pieceBytes, { open, report });
+}
+
 /** Unpacks what a source has left and goes to the first voxel. The source that comes back is to be closed in its place. */
-export async function openVoxels(source: ByteSource, stream: VoxelStream): Promise<ByteSource> {
+async function openVoxels(source: ByteSource, stream: VoxelStream): Promise<ByteSource> {
   const { byteSkip, lineSkip, encoding } = stream;
   for (let line = 0; line < lineSkip; line++) {
     if ((await source.takeThrough(NEWLINE, LONGEST_LINE)).length > 0) continue;

@@ -21,7 +21,7 @@ export async function readLaidOut(
   source: ByteSource,
   layout: VoxelLayout & { readonly affine: Float64Array },
   options: ResolvedReadOptions & {
-    readonly mayTrail?: boolean;
+    readonly trailing?: "note" | "ignore" | "refuse";
     readonly report: HeaderReport;
     readonly what: string;
     readonly affineOrigin: string;

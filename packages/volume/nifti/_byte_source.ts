@@ -168,6 +168,7 @@ export class ChunkSource implements ByteSource {
   readonly #owned: { close(): Promise<void> } | undefined;
   #rest: Uint8Array = new Uint8Array(0);
   #position = 0;
+  #isClosed = false;
 
   /** `owned` is closed together with the source. */
   constructor(
@@ -212,6 +213,8 @@ export class ChunkSource implements ByteSource {
   }
 
   async close(): Promise<void> {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
     await this.#chunks.return?.();
     await this.#owned?.close();
   }

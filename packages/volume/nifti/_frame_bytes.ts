@@ -59,18 +59,26 @@ export async function readFrame(
   layout: VoxelLayout,
   options: FrameOptions & {
     readonly onFinding: (finding: Finding) => void;
-    /** Whether the format has more after the voxels, which is then no oddity. Default: false. */
-    readonly mayTrail?: boolean;
+    /** What more bytes after the last voxel mean: an oddity, nothing, or that the voxels lie elsewhere. Default: `"note"`. */
+    readonly trailing?: "note" | "ignore" | "refuse";
   },
 ): Promise<VoxelArray> {
-  const { frame = 0, mayTrail = false, onFinding } = options;
+  const { frame = 0, trailing = "note", onFinding } = options;
   const place = placeOfFrame(layout, source, options);
   await skip(source, place.start - source.position);
   const { interleaved = 1 } = layout;
   const bytes = interleaved === 1
     ? await readExactly(source, place.length)
     : await gatherFrame(source, place, { interleaved, chosen: frame % interleaved, width: bytesOf(layout) });
-  if (place.isLast) await reportTrailingBytes(source, place, mayTrail ? () => {} : onFinding);
+  if (place.isLast) {
+    await reportTrailingBytes(source, place, (finding) => {
+      if (trailing === "note") onFinding(finding);
+      if (trailing === "refuse") {
+        const problem = finding.message.replace("were ignored", "are left over: the voxels may begin elsewhere");
+        throw refuse(source, "bad-offset", problem, "Check the header's dimensions and skips.");
+      }
+    });
+  }
   try {
     return decodeVoxels(bytes, layout);
   } catch (cause) {

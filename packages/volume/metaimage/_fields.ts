@@ -1,0 +1,50 @@
+import type { HeaderReport } from "../formats/_header_report.ts";
+import { readTextHeader } from "../formats/_text_header.ts";
+import type { ByteSource } from "../nifti/_byte_source.ts";
+
+const LAST = /^\s*ElementDataFile\s*=/i;
+const ENTRY = /^\s*(\w+)\s*[=:]\s*(.*?)\s*$/;
+/** Names that keys have beside their usual ones. */
+const ALIASES: Readonly<Record<string, string>> = {
+  elementbyteordermsb: "binarydatabyteordermsb",
+  position: "offset",
+  origin: "offset",
+  rotation: "transformmatrix",
+  orientation: "transformmatrix",
+};
+
+/** A header's values by key. */
+export interface MetaimageFields {
+  /** By the key in lower case. */
+  readonly fields: ReadonlyMap<string, string>;
+  /** Lines behind `ElementDataFile = LIST`. */
+  readonly listed: readonly string[];
+}
+
+/** Reads a header up to `ElementDataFile`; a list of files goes on to the end of the file. */
+export async function readMetaimageFields(source: ByteSource, report: HeaderReport): Promise<MetaimageFields> {
+  let listAt = -1;
+  const { lines } = await readTextHeader(source, report, (line, index) => {
+    if (index === 0 && !/^\s*(ObjectType|NDims|Comment|ObjectSubType)\s*[=:]/i.test(line)) {
+      const problem = `it begins with ${JSON.stringify(line.slice(0, 20))}, expected ObjectType or NDims`;
+      throw report.refuse("bad-header", problem, "Give a .mha or .mhd file.");
+    }
+    if (listAt < 0 && LAST.test(line) && /=\s*LIST\b/i.test(line)) listAt = index;
+    return listAt < 0 && LAST.test(line);
+  });
+  const fields = new Map<string, string>();
+  for (const line of listAt < 0 ? lines : lines.slice(0, listAt + 1)) {
+    if (line.trim() === "") continue;
+    const entry = ENTRY.exec(line);
+    if (entry === null) {
+      throw report.refuse("bad-header", `the line ${JSON.stringify(line.slice(0, 60))} is no "Key = value"`);
+    }
+    const key = entry[1]!.toLowerCase();
+    fields.set(ALIASES[key] ?? key, entry[2]!);
+  }
+  if (!fields.has("elementdatafile")) {
+    const problem = "it ends before ElementDataFile, the last key of every header";
+    throw report.refuse("truncated", problem, "Copy or download the file again.");
+  }
+  return { fields, listed: listAt < 0 ? [] : lines.slice(listAt + 1).filter((line) => line.trim() !== "") };
+}
