@@ -1,9 +1,4 @@
-/** Old index of new voxel `o` along one axis: `start + scale · o`. */
-export interface AxisMap {
-  readonly scale: number;
-  readonly start: number;
-  readonly count: number;
-}
+import type { AxisMap } from "./axis_map.ts";
 
 /** How values between voxel centres are made along one axis. */
 export type AxisMethod = "nearest" | "linear" | "cubic";

@@ -1,10 +1,8 @@
 import { deriveVolume, type Volume, type VoxelGrid } from "../volume.ts";
 import { invertAffine, multiplyAffines } from "./affine.ts";
 import { type AxisSource, permuteAxes } from "./_permute.ts";
+import { SAME_GRID_TOLERANCE } from "./_same_grid.ts";
 import { matchAxes, orientationOf } from "./orientation.ts";
-
-/** Largest distance from a whole number, in voxels, at which two grids count as the same up to order and direction. */
-const SAME_GRID_TOLERANCE = 1e-3;
 
 /** A canonical volume and the way back. */
 export interface CanonicalVolume {

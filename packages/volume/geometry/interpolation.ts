@@ -1,5 +1,6 @@
 import type { Volume, VoxelArray } from "../volume.ts";
-import { type AxisMap, type AxisMethod, type AxisPlan, planAxis } from "./_axis_plan.ts";
+import { type AxisMethod, type AxisPlan, planAxis } from "./_axis_plan.ts";
+import type { AxisMap } from "./axis_map.ts";
 import { interpolateSeparably } from "./_interpolate.ts";
 import { resampleOneHot } from "./_one_hot.ts";
 

@@ -38,7 +38,7 @@ export function padOrCrop(
   const {
     kind = "image",
     fill = kind === "label" ? 0 : smallestFinite(volume.data),
-    start = shape.map((size, axis) => Math.floor((volume.shape[axis]! - size) / 2)) as [number, number, number],
+    start = centredStart(volume.shape, shape),
   } = options;
   if (start.length !== 3 || !start.every(Number.isSafeInteger)) {
     throw new RangeError(
@@ -51,6 +51,14 @@ export function padOrCrop(
   const line = `padded or cropped from ${volume.shape.join("×")} to ${shape.join("×")} voxels from index ` +
     `[${start.join(", ")}], fill ${fill}`;
   return deriveVolume(volume, { data, shape, affine }, line);
+}
+
+/** Old index of the first voxel of a box in the middle of a grid. */
+export function centredStart(
+  from: readonly [number, number, number],
+  to: readonly [number, number, number],
+): [number, number, number] {
+  return to.map((size, axis) => Math.floor((from[axis]! - size) / 2)) as [number, number, number];
 }
 
 /** Copies what two grids have in common; `start` is the index in `from` of the first voxel of `to`. */

@@ -1,5 +1,5 @@
 import { deriveVolume, type Volume } from "../volume.ts";
-import type { AxisMap } from "./_axis_plan.ts";
+import type { AxisMap, AxisMaps } from "./axis_map.ts";
 import {
   type InterpolationOptions,
   resampleAlongAxes,
@@ -33,8 +33,14 @@ export interface ResampleOptions extends InterpolationOptions {
  * @throws RangeError when a spacing is not above 0, the new grid has more than 2³² voxels, or labels are to be mixed.
  */
 export function resampleVolume(volume: Volume, options: ResampleOptions): Volume {
-  const { spacingMm } = options;
   const interpolation = resolveInterpolation(options, "resample volume");
+  const maps = mapsToSpacing(volume, options.spacingMm);
+  const wanted = typeof options.spacingMm === "number" ? Array(3).fill(options.spacingMm) : options.spacingMm;
+  return regrid(volume, { maps, interpolation, line: `resampled to ${wanted.join("×")} mm` });
+}
+
+/** Works out the new grid of {@linkcode resampleVolume}. */
+export function mapsToSpacing(volume: Volume, spacingMm: ResampleOptions["spacingMm"]): AxisMaps {
   const wanted = typeof spacingMm === "number" ? [spacingMm, spacingMm, spacingMm] as const : spacingMm;
   if (wanted.length !== 3 || !wanted.every((s) => s > 0 && Number.isFinite(s))) {
     throw new RangeError(
@@ -42,12 +48,11 @@ export function resampleVolume(volume: Volume, options: ResampleOptions): Volume
         `[depth, height, width].`,
     );
   }
-  const maps = wanted.map((spacing, axis): AxisMap => {
+  return wanted.map((spacing, axis): AxisMap => {
     const old = volume.spacingMm[axis]!;
     const scale = Math.abs(spacing / old - 1) < 1e-6 ? 1 : spacing / old; // float32 headers are no reason to interpolate
     return { scale, start: (scale - 1) / 2, count: Math.max(1, Math.round(volume.shape[axis]! / scale)) };
   }) as [AxisMap, AxisMap, AxisMap];
-  return regrid(volume, { maps, interpolation, line: `resampled to ${wanted.join("×")} mm` });
 }
 
 /**
@@ -67,18 +72,24 @@ export function resizeVolume(
   options: InterpolationOptions = {},
 ): Volume {
   const interpolation = resolveInterpolation(options, "resize volume");
+  const line = `resized to ${shape.join("×")} voxels (depth×height×width)`;
+  return regrid(volume, { maps: mapsToShape(volume, shape), interpolation, line });
+}
+
+/** Works out the new grid of {@linkcode resizeVolume}. */
+export function mapsToShape(volume: Volume, shape: readonly [number, number, number]): AxisMaps {
   assertShape(shape, "resize volume");
-  const maps = shape.map((count, axis): AxisMap => {
+  return shape.map((count, axis): AxisMap => {
     const scale = volume.shape[axis]! / count;
     return { scale, start: (scale - 1) / 2, count };
   }) as [AxisMap, AxisMap, AxisMap];
-  return regrid(volume, { maps, interpolation, line: `resized to ${shape.join("×")} voxels (depth×height×width)` });
 }
 
-function regrid(
+/** Resamples along the volume's own axes, whatever new voxels are made of. */
+export function regrid(
   volume: Volume,
   options: {
-    readonly maps: readonly [AxisMap, AxisMap, AxisMap];
+    readonly maps: AxisMaps;
     readonly interpolation: ResolvedInterpolation;
     readonly line: string;
   },

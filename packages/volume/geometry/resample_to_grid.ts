@@ -1,6 +1,6 @@
 import { deriveVolume, type Volume, type VoxelArray, type VoxelGrid } from "../volume.ts";
 import { alignedAxes, type AlignedAxis } from "./_aligned_axes.ts";
-import type { AxisMap } from "./_axis_plan.ts";
+import type { AxisMap } from "./axis_map.ts";
 import { outputArray } from "./_interpolate.ts";
 import { type AxisSource, permuteAxes } from "./_permute.ts";
 import { EDGE_TOLERANCE, sampleOblique } from "./_sample_oblique.ts";
