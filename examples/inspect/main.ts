@@ -104,7 +104,7 @@ async function lookAtFolder(path: string, flags: Flags, signal: AbortSignal): Pr
       ...(html !== undefined && { onVolume: takePicture }),
       onCase: (_, done, total) => {
         progress ??= startProgress({ label: "inspecting", total, to: "stderr" });
-        progress.update(done);
+        progress.update(done, "scans");
       },
     });
     return { path, pictures, ...inspection };

@@ -8,6 +8,8 @@ import type { LookedAtCase } from "./inspect_case.ts";
 
 /** Fewer cases than this have no usual size. */
 const FEWEST_FOR_OUTLIERS = 5;
+/** Where more than this share differs from the median, nothing is usual. */
+const MOST_OUTLIERS = 0.2;
 /** A size or spacing this many times the median, or the median this many times it, is an outlier. */
 const OUTLIER_RATIO = 3;
 /** Largest voxels that differ by more than this factor are of different scales. */
@@ -24,7 +26,7 @@ export function checkWhole(path: string, index: DatasetIndex, looked: readonly L
     ...splitBySubject(index.cases, { heldOutFraction: 0 }).findings,
     ...mixed(path, read),
     ...anisotropy(path, read),
-    ...outliers(read),
+    ...outliers(path, read),
     ...scales(path, index, read),
     ...lostPositions(path, looked),
     ...unseenLabels(path, index, cases),
@@ -135,43 +137,59 @@ function anisotropy(path: string, read: readonly ReadCase[]): Finding[] {
 }
 
 /** Single scans that are much larger or smaller than the others: codes `size-outlier` and `suspicious-spacing`. */
-function outliers(read: readonly ReadCase[]): Finding[] {
+function outliers(path: string, read: readonly ReadCase[]): Finding[] {
   if (read.length < FEWEST_FOR_OUTLIERS) return [];
-  const usual = {
-    spacing: [0, 1, 2].map((axis) => median(read.map((entry) => canonicalSpacing(entry)[axis]!))),
-    shape: [0, 1, 2].map((axis) => median(read.map((entry) => alongWorld(entry.shape, entry.orientation)[axis]!))),
-  };
-  const isFar = (value: number, axis: number, medians: readonly number[]): boolean =>
-    value > OUTLIER_RATIO * medians[axis]! || value < medians[axis]! / OUTLIER_RATIO;
-  return read.flatMap((entry): Finding[] => {
-    const { path } = entry;
-    const spacing = canonicalSpacing(entry);
-    const shape = alongWorld(entry.shape, entry.orientation);
-    return [
-      ...(spacing.some((value, axis) => isFar(value, axis, usual.spacing))
-        ? [
-          {
-            severity: "warning",
-            code: "suspicious-spacing",
-            path,
-            message: `voxels of ${millimetres(spacing)}, where the data set's median is ${millimetres(usual.spacing)}`,
-            fix: "Compare with the scanner's protocol; the header may be wrong.",
-          } as const,
-        ]
-        : []),
-      ...(shape.some((value, axis) => isFar(value, axis, usual.shape))
-        ? [
-          {
-            severity: "warning",
-            code: "size-outlier",
-            path,
-            message: `${shape.join("×")} voxels, where the data set's median is ${usual.shape.join("×")}`,
-            fix: "Look if it shows the same as the others; it may be cropped, a localiser or another series.",
-          } as const,
-        ]
-        : []),
-    ];
+  const spacings = farFromMedian(read, canonicalSpacing);
+  const shapes = farFromMedian(read, ({ shape, orientation }) => alongWorld(shape, orientation));
+  const one = (code: string, entry: ReadCase, message: string, fix: string): Finding => ({
+    severity: "warning",
+    code,
+    path: entry.path,
+    message,
+    fix,
   });
+  return [
+    ...spacings.far.map(({ entry, values }) =>
+      one(
+        "suspicious-spacing",
+        entry,
+        `voxels of ${millimetres(values)}, where the data set's median is ${millimetres(spacings.medians)}`,
+        "Compare with the scanner's protocol; the header may be wrong.",
+      )
+    ),
+    ...shapes.far.map(({ entry, values }) =>
+      one(
+        "size-outlier",
+        entry,
+        `${values.join("×")} voxels, where the data set's median is ${shapes.medians.join("×")}`,
+        "Look if it shows the same as the others; it may be cropped, a localiser or another series.",
+      )
+    ),
+    ...(shapes.isMixed
+      ? [
+        {
+          severity: "info",
+          code: "mixed-sizes",
+          path,
+          message: `the scans differ much in size, from ${shapes.range.join(" to ")} voxels`,
+          fix: "Crop, pad or resample to one size, or train on patches.",
+        } as const,
+      ]
+      : []),
+  ];
+}
+
+/** Finds cases with a value that is far from the median of its axis; none where that is usual. */
+function farFromMedian(read: readonly ReadCase[], valuesOf: (entry: ReadCase) => readonly number[]) {
+  const all = read.map((entry) => ({ entry, values: valuesOf(entry) }));
+  const along = [0, 1, 2].map((axis) => all.map(({ values }) => values[axis]!));
+  const medians = along.map(median);
+  const far = all.filter(({ values }) =>
+    values.some((value, axis) => Math.max(value / medians[axis]!, medians[axis]! / value) > OUTLIER_RATIO)
+  );
+  const isMixed = far.length > MOST_OUTLIERS * read.length;
+  const range = [Math.min, Math.max].map((of) => along.map((values) => of(...values)).join("×"));
+  return { medians, range, isMixed, far: isMixed ? [] : far };
 }
 
 /** Intensities of different scales, which CT must not have and MR mostly has. */

@@ -122,7 +122,7 @@ export async function tryReading<T>(
     return await read();
   } catch (error) {
     if (error instanceof RangeError) throw error; // the caller's options
-    if (error instanceof CorruptVolumeError) onFinding(findingOf(error, path));
+    if (error instanceof CorruptVolumeError) onFinding({ ...findingOf(error, path), message: problemOf(error) });
     else {
       const message = (error as Error).message;
       const fix = "Check the file and its permissions.";
@@ -130,6 +130,13 @@ export async function tryReading<T>(
     }
     return undefined;
   }
+}
+
+/** An error's message without what a finding says beside it: action, path and remedy. */
+function problemOf({ message, path, fix }: CorruptVolumeError): string {
+  const start = message.indexOf(`${path}: `);
+  const problem = start < 0 ? message : message.slice(start + path.length + 2);
+  return problem.endsWith(`. ${fix}`) ? problem.slice(0, -fix.length - 2) : problem;
 }
 
 /** Counts header fields; a file that cannot be opened is told by its reader. */
