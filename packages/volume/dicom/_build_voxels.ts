@@ -19,6 +19,8 @@ export interface BuiltVoxels {
   readonly line: string;
   /** Voxels that more than one segment claimed. */
   readonly overlaps: number;
+  /** Packed frames without an end mark. */
+  readonly unfinished: number;
 }
 
 /** Reads every frame of a stack once, applying each frame's slope and intercept once. */
@@ -41,6 +43,7 @@ export async function buildVoxels(
   checkSize(frames, total * ArrayType.BYTES_PER_ELEMENT, options);
   let data: VoxelArray = new ArrayType(total);
   let overlaps = 0;
+  let unfinished = 0;
   let reader: FrameReader | undefined;
   let open: Frame["source"] | undefined;
   try {
@@ -52,7 +55,8 @@ export async function buildVoxels(
           reader = await openFrames(frame.source);
           open = frame.source;
         }
-        const stored = await reader!.read(frame.index);
+        const { values: stored, finished } = await reader!.read(frame.index);
+        if (!finished) unfinished++;
         const scale = frame.segment === undefined ? frame : { slope: frame.segment, intercept: 0 };
         if (isInteger) data = widenFor(data, stored, { ...scale, options });
         const target = data.subarray(depth * slice, (depth + 1) * slice);
@@ -63,7 +67,7 @@ export async function buildVoxels(
   } finally {
     await reader?.close();
   }
-  return { data, line: lineOf(frames), overlaps };
+  return { data, line: lineOf(frames), overlaps, unfinished };
 }
 
 function place(target: VoxelArray, stored: VoxelArray, { slope, intercept }: Pick<Frame, "slope" | "intercept">): void {

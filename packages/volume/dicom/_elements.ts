@@ -60,19 +60,19 @@ export function parseElements(
   const coding = recogniseCoding(source, range.start, options.coding);
   const elements = new Map<number, DicomElement>();
   let at = range.start;
-  while (at < range.end) {
+  for (let count = 1; at < range.end; count++) {
     if (!source.complete) demand(source, at + 8);
     else if (at + 8 > Math.min(range.end, source.view.byteLength)) {
       if (isPadding(source, at, range.end)) break;
       throw dicomFault("truncated", source.path, `an element is cut off at byte ${at}`);
     }
     const tag = readTag(source.view, at, coding);
-    if (tag === ITEM_END || tag === SEQUENCE_END) break;
+    if (tag === ITEM_END || tag === SEQUENCE_END || isPadding(source, at, at + 8)) break;
     if (onlyGroup !== undefined && tag >>> 16 !== onlyGroup) break;
     const element = readElement(source, at, tag, coding);
     elements.set(tag, element);
     if (depth === 0 && PIXEL_TAGS.has(tag)) return { elements, next: element.start };
-    if (elements.size > ELEMENT_LIMIT) {
+    if (count > ELEMENT_LIMIT) {
       throw dicomFault("bad-element", source.path, `a data set has more than ${ELEMENT_LIMIT} elements`);
     }
     at = endOfElement(source, element, tag, depth);

@@ -4,15 +4,23 @@ import { locateFrames } from "./_encapsulated.ts";
 import { UNDEFINED_LENGTH } from "./_elements.ts";
 import { dicomFault } from "./_fault.ts";
 import { bitsOfFrame, type FrameSource } from "./_frames.ts";
-import { decodeJpegFamily } from "./_jpeg_family.ts";
+import { decodeJpegFamily, isFinished } from "./_jpeg_family.ts";
 import { openDicomBytes } from "./_open_dicom.ts";
 import { decodeRle } from "./_rle.ts";
 import { toHostOrder, unpackBits, unpackVoxels } from "./_unpack_voxels.ts";
 
+/** A frame's stored values. */
+export interface DecodedFrame {
+  /** Row by row. */
+  readonly values: VoxelArray;
+  /** Whether nothing shows that it was cut off. */
+  readonly finished: boolean;
+}
+
 /** Reads frames of one file, one at a time. */
 export interface FrameReader {
-  /** Decodes a frame into stored values, row by row. */
-  read(index: number): Promise<VoxelArray>;
+  /** Decodes a frame. */
+  read(index: number): Promise<DecodedFrame>;
   /** Releases the file. */
   close(): Promise<void>;
 }
@@ -25,7 +33,7 @@ export async function openFrames(source: FrameSource): Promise<FrameReader> {
     const places = encapsulated ? await locateFrames(bytes, source) : undefined;
     return {
       read: async (index) => {
-        if (!places) return await readNative(bytes, source, index);
+        if (!places) return { values: await readNative(bytes, source, index), finished: true };
         const fragments = places[index]!;
         const frame = new Uint8Array(fragments.reduce((sum, { length }) => sum + length, 0));
         let at = 0;
@@ -33,7 +41,8 @@ export async function openFrames(source: FrameSource): Promise<FrameReader> {
           frame.set(await bytes.read(start, length), at);
           at += length;
         }
-        return await decodePacked(frame, source);
+        const isJpeg = !["none", "rle"].includes(source.syntax.compression);
+        return { values: await decodePacked(frame, source), finished: !isJpeg || isFinished(frame) };
       },
       close: () => bytes.close(),
     };

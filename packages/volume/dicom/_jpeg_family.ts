@@ -6,6 +6,7 @@ import type { DicomCompression } from "./transfer_syntax.ts";
 /** The part of `dcmjs-codecs` that is used. */
 interface CodecLibrary {
   readonly NativeCodecs: NativeCodecs;
+  readonly log: CodecLog;
   readonly Context: new (attributes: Record<string, unknown>) => CodecContext;
 }
 interface NativeCodecs {
@@ -16,6 +17,9 @@ interface NativeCodecs {
   decodeJpegLs(context: CodecContext): CodecContext;
   decodeJpeg2000(context: CodecContext): CodecContext;
   decodeHtJpeg2000(context: CodecContext): CodecContext;
+}
+interface CodecLog {
+  setLevel(level: string): void;
 }
 interface CodecContext {
   getDecodedBuffer(): Uint8Array | undefined;
@@ -37,13 +41,22 @@ let library: Promise<CodecLibrary> | undefined;
 export async function loadCodecs(path: string): Promise<void> {
   library ??= import("dcmjs-codecs").then((module) => (module.default ?? module) as unknown as CodecLibrary);
   try {
-    const { NativeCodecs } = await library;
+    const { NativeCodecs, log } = await library;
+    log.setLevel("silent"); // what it would print is in the error that it throws
     if (!NativeCodecs.isInitialized()) await NativeCodecs.initializeAsync();
   } catch (cause) {
     library = undefined;
     const problem = "its voxels are packed by a JPEG and the codecs (npm: dcmjs-codecs) cannot be loaded";
     throw dicomFault("unsupported-syntax", path, problem, "Install dcmjs-codecs, or transcode the file.", cause);
   }
+}
+
+/** Whether a frame of the JPEG family has its end mark, which all of them share, before any padding. */
+export function isFinished(frame: Uint8Array): boolean {
+  let end = frame.length;
+  while (end > 0 && frame[end - 1] === 0) end--;
+  const window = frame.subarray(Math.max(0, end - 4));
+  return window.some((byte, i) => byte === 0xff && window[i + 1] === 0xd9);
 }
 
 /** Unpacks a frame of the JPEG family into little-endian voxels; what its codestream claims is checked before. */

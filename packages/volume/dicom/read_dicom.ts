@@ -74,6 +74,16 @@ export async function readDicom(
     const message = `${voxels.overlaps} voxels belong to more than one segment; the one stored last was kept`;
     report({ severity: "warning", code: "overlapping-segments", path, message, fix: "Read the segments separately." });
   }
+  if (voxels.unfinished > 0) {
+    const message = `${voxels.unfinished} packed frames have no end mark and may have been cut off`;
+    report({
+      severity: "warning",
+      code: "unfinished-frames",
+      path,
+      message,
+      fix: "Look at these slices, or copy the files again.",
+    });
+  }
   const { rows, columns } = chosen.group.frames[0]!.source.format;
   const { modality } = chosen.series;
   return createVolume(voxels.data, [stack.slots.length, rows, columns], {
