@@ -66,7 +66,7 @@ function command(): Command {
     .addHelpText(
       "after",
       `
-Exit codes: 0 no errors found, 1 errors found, 2 wrong usage. Progress goes to stderr. Header values that can name a
+Exit codes: 0 no errors found, 1 errors found, 2 wrong usage, 130 stopped. Progress goes to stderr. Header values that can name a
 patient are counted, never shown.`,
     );
 }
@@ -133,17 +133,32 @@ async function main(args: readonly string[]): Promise<number> {
   await parser.parseAsync(args as string[], { from: "user" });
   const flags = parser.opts<Flags & Record<string, unknown>>() as Flags;
   const kinds = await Promise.all(parser.args.map(isFolder));
-  const wantsFile = typeof flags.picture === "string";
-  if (wantsFile && (parser.args.length !== 1 || kinds[0])) {
+  if (typeof flags.picture === "string" && (parser.args.length !== 1 || kinds[0])) {
     throw new UsageError("Cannot write a picture: --picture takes exactly one scan. Name one, or use --html.");
   }
   using stop = stopSignal();
+  try {
+    return await inspect(parser.args, { flags, kinds, signal: stop.signal });
+  } catch (error) {
+    if (!stop.signal.aborted) throw error;
+    return EXIT.stopped;
+  }
+}
+
+interface Task {
+  readonly flags: Flags;
+  /** For each path whether it is looked at as a folder. */
+  readonly kinds: readonly boolean[];
+  readonly signal: AbortSignal;
+}
+
+async function inspect(paths: readonly string[], { flags, kinds, signal }: Task): Promise<number> {
   const protocol = Deno.stdout.isTerminal() && flags.picture === true ? imageProtocol(Deno.env.toObject()) : undefined;
   const [files, folders]: [FileReport[], FolderReport[]] = [[], []];
-  for (const [index, path] of parser.args.entries()) {
-    stop.signal.throwIfAborted();
+  for (const [index, path] of paths.entries()) {
+    signal.throwIfAborted();
     if (kinds[index]) {
-      const folder = await lookAtFolder(path, flags, stop.signal);
+      const folder = await lookAtFolder(path, flags, signal);
       folders.push(folder);
       if (!flags.json) console.log(`${formatFolder(folder, flags.rows)}\n`);
       continue;
@@ -153,7 +168,7 @@ async function main(args: readonly string[]): Promise<number> {
     if (!flags.json) {
       console.log(`${formatFile(file)}\n${file.picture && protocol ? terminalImage(file.picture, protocol) : ""}`);
     }
-    if (wantsFile && file.picture) await writeFile(flags.picture as string, file.picture);
+    if (typeof flags.picture === "string" && file.picture) await writeFile(flags.picture, file.picture);
   }
   const report = { files, folders };
   if (flags.html !== undefined) await writeFile(flags.html, renderHtml(report));

@@ -26,6 +26,8 @@ export interface RunningProgram {
   kill(signal: Deno.Signal): void;
   /** Resolves once it has printed a line that matches. Rejects when it ends before. */
   printed(pattern: RegExp): Promise<void>;
+  /** The same for what it prints to stderr. */
+  printedError(pattern: RegExp): Promise<void>;
   /** Resolves when it has ended. */
   readonly ended: Promise<ProgramResult>;
 }
@@ -57,20 +59,22 @@ export function startProgram(path: string, args: readonly string[]): RunningProg
     ]);
     return { code, stdout, stderr };
   })();
+  const seen = (pattern: RegExp, text: () => string): Promise<void> =>
+    new Promise((resolve, reject) => {
+      const watcher = (): void => {
+        if (!pattern.test(text())) return;
+        watchers.delete(watcher);
+        resolve();
+      };
+      watchers.add(watcher);
+      watcher();
+      ended.then((result) => reject(new Error(`it ended without printing ${pattern}: ${JSON.stringify(result)}`)));
+    });
   return {
     kill: (signal) => child.kill(signal),
     ended,
-    printed: (pattern) =>
-      new Promise((resolve, reject) => {
-        const watcher = (): void => {
-          if (!pattern.test(stdout)) return;
-          watchers.delete(watcher);
-          resolve();
-        };
-        watchers.add(watcher);
-        watcher();
-        ended.then((result) => reject(new Error(`it ended without printing ${pattern}: ${JSON.stringify(result)}`)));
-      }),
+    printed: (pattern) => seen(pattern, () => stdout),
+    printedError: (pattern) => seen(pattern, () => stderr),
   };
 }
 

@@ -6,7 +6,7 @@ import { extractSlice, NORMAL_AXIS } from "./extract_slice.ts";
 
 /** Options of {@linkcode renderPlanesPng}. */
 export interface RenderPlanesOptions {
-  /** Width of the whole picture in pixels, of 16…8192. Default 768. */
+  /** Width of the whole picture in pixels, of 16…8192, give or take two for rounding. Default 768. */
   readonly maxPixels?: number;
   /** Whether voxels are labels: each value gets a colour of its own, 0 is black. Default false. */
   readonly labels?: boolean;
