@@ -86,6 +86,7 @@ export { type AffineOrigin, type NiftiHeader, parseNiftiHeader } from "./nifti/h
 export { readNifti, readNiftiHeader, type ReadNiftiOptions } from "./nifti/read_nifti.ts";
 export { encodeNifti, type EncodeNiftiOptions, writeNifti, type WriteNiftiOptions } from "./nifti/write_nifti.ts";
 export { readNrrd } from "./nrrd/read_nrrd.ts";
+export { readNumpy, type ReadNumpyOptions } from "./numpy/read_numpy.ts";
 export {
   makePhantom,
   type Phantom,
