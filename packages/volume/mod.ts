@@ -42,6 +42,7 @@ export { readDicom, type ReadDicomOptions } from "./dicom/read_dicom.ts";
 export type { DicomCompression, TransferSyntax } from "./dicom/transfer_syntax.ts";
 export { type CorruptVolumeCode, CorruptVolumeError, type Finding, findingOf } from "./findings.ts";
 export type { ReadOptions } from "./formats/read_options.ts";
+export { type RecognisedFormat, recogniseFormat, type ScanFormat } from "./formats/recognise_format.ts";
 export { applyAffine, invertAffine, multiplyAffines, type Triple } from "./geometry/affine.ts";
 export type { AxisMap, AxisMaps } from "./geometry/axis_map.ts";
 export { type CanonicalVolume, restoreGrid, toCanonical } from "./geometry/canonical.ts";
@@ -96,6 +97,7 @@ export {
   type PhantomOptions,
 } from "./phantoms/make_phantom.ts";
 export { countIdentifyingFields, type IdentifyingFields } from "./privacy/identifying_fields.ts";
+export { readVolume, type ReadVolumeOptions } from "./read_volume.ts";
 export * from "./slice_image.ts";
 export { chooseInformativeSlices, type ChooseSlicesOptions, type SlicePlace } from "./slices/choose_slices.ts";
 export { extractSlice, NORMAL_AXIS } from "./slices/extract_slice.ts";
