@@ -4,6 +4,7 @@ import {
   type HeaderBytes,
   parseElements,
   parseItems,
+  PIXEL_TAGS,
   UNDEFINED_LENGTH,
 } from "./_elements.ts";
 import { type TagName, TAGS } from "./_tags.ts";
@@ -46,14 +47,17 @@ export class DicomDataset {
     return (this.elements.get(TAGS[name][0])?.length ?? 0) > 0;
   }
 
-  /** Whether a tag is there with more than padding, or is a sequence with items. */
-  hasContent(tag: number): boolean {
-    const element = this.elements.get(tag);
-    if (!element || element.length === 0) return false;
-    if (element.length === UNDEFINED_LENGTH || element.vr === "SQ") {
-      return parseItems(this.#source, element, this.#depth).length > 0;
+  /** How often each tag has more than padding, or items, here and in all sequences within. */
+  countValues(counts: Map<number, number> = new Map()): Map<number, number> {
+    for (const [tag, element] of this.elements) {
+      const isPixels = PIXEL_TAGS.has(tag);
+      const items = isPixels ? [] : this.#itemsOf(element);
+      const isFilled = items.length > 0 || isPixels ||
+        this.#bytes(element)?.some((byte) => byte !== 0 && byte !== 0x20);
+      if (isFilled) counts.set(tag, (counts.get(tag) ?? 0) + 1);
+      for (const item of items) item.countValues(counts);
     }
-    return this.#bytes(element)?.some((byte) => byte !== 0 && byte !== 0x20) ?? false;
+    return counts;
   }
 
   /** An attribute's texts, split at backslashes and trimmed; none when it is missing or empty. */
@@ -87,7 +91,11 @@ export class DicomDataset {
   /** A sequence's items; none when it is missing. */
   items(name: TagName): DicomDataset[] {
     const element = this.elements.get(TAGS[name][0]);
-    if (!element || element.length === 0 || !["SQ", "UN"].includes(element.vr)) return [];
+    return element ? this.#itemsOf(element) : [];
+  }
+
+  #itemsOf(element: DicomElement): DicomDataset[] {
+    if (element.length === 0 || element.vr !== "SQ" && element.length !== UNDEFINED_LENGTH) return [];
     return parseItems(this.#source, element, this.#depth).map((range) =>
       new DicomDataset(this.#source, range, { coding: element.coding, depth: this.#depth + 1 })
     );

@@ -9,7 +9,8 @@ export const UNDEFINED_LENGTH = 0xffffffff;
 /** Real headers nest about 8 deep. */
 const DEPTH_LIMIT = 32;
 const ELEMENT_LIMIT = 1 << 16;
-const PIXEL_TAGS: ReadonlySet<number> = new Set(
+/** Attributes that hold voxels at the top level, and packed pictures within sequences. */
+export const PIXEL_TAGS: ReadonlySet<number> = new Set(
   [TAGS.FloatPixelData[0], TAGS.DoubleFloatPixelData[0], TAGS.PixelData[0]],
 );
 

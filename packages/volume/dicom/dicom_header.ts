@@ -16,8 +16,8 @@ export interface DicomHeader {
   texts(keyword: DicomKeyword): string[];
   /** Numbers of such an attribute; none when it is missing or one of them is not a finite number. */
   numbers(keyword: DicomKeyword): number[];
-  /** Whether a tag is there with a value, or a sequence with items. */
-  hasValue(tag: number): boolean;
+  /** How often each attribute has a value, by tag, at any depth of sequences; values are not told. */
+  countValues(): ReadonlyMap<number, number>;
 }
 
 /** Keywords of the attributes that the reader knows, words capitalised as in `SopInstanceUid`. */
@@ -40,6 +40,6 @@ export async function readDicomHeader(source: string | Uint8Array): Promise<Dico
     tags: [...dataset.elements.keys()],
     texts: (keyword) => dataset.texts(keyword),
     numbers: (keyword) => dataset.numbers(keyword),
-    hasValue: (tag) => dataset.hasContent(tag),
+    countValues: () => dataset.countValues(),
   };
 }

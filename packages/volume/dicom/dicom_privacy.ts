@@ -2,9 +2,9 @@ import type { DicomHeader } from "./dicom_header.ts";
 
 /** What a header gives away of persons, by names of attributes alone: values are never told. */
 export interface DicomPrivacy {
-  /** Names of identifying attributes that have a value, as the standard spells them. */
-  readonly identifying: readonly string[];
-  /** Number of private attributes, whose content is not known. */
+  /** How often each identifying attribute has a value, by its name as the standard spells it, at any depth of sequences. */
+  readonly identifying: Readonly<Record<string, number>>;
+  /** Number of private attributes with a value, whose meaning is not known. */
   readonly privateAttributes: number;
   /** Whether text is burned into the image, as far as the header says. */
   readonly burnedInAnnotation: "yes" | "no" | "unknown";
@@ -14,6 +14,11 @@ export interface DicomPrivacy {
 
 /** Attributes that PS3.15, table E.1-1, removes or replaces and that name a person, a place or a case. */
 const IDENTIFYING: Readonly<Record<number, string>> = {
+  0x00080020: "StudyDate",
+  0x00080021: "SeriesDate",
+  0x00080022: "AcquisitionDate",
+  0x00080023: "ContentDate",
+  0x0008002a: "AcquisitionDateTime",
   0x00080050: "AccessionNumber",
   0x00080080: "InstitutionName",
   0x00080081: "InstitutionAddress",
@@ -63,9 +68,13 @@ const IDENTIFYING: Readonly<Record<number, string>> = {
   0x00204000: "ImageComments",
   0x00321032: "RequestingPhysician",
   0x00321033: "RequestingService",
+  0x00324000: "StudyComments",
   0x00380010: "AdmissionID",
+  0x00380020: "AdmittingDate",
+  0x00380021: "AdmittingTime",
   0x00380300: "CurrentPatientLocation",
   0x00380400: "PatientInstitutionResidence",
+  0x00384000: "VisitComments",
   0x00400006: "ScheduledPerformingPhysicianName",
   0x00400243: "PerformedLocation",
   0x00400275: "RequestAttributesSequence",
@@ -81,19 +90,22 @@ const IDENTIFYING: Readonly<Record<number, string>> = {
 /**
  * Tells which identifying attributes a header has, without telling what they say.
  *
- * Only the top level is looked at, free texts (descriptions of study and series) and dates are not counted, and a picture can
- * show a name whatever the header says: an empty list is no proof that a file is anonymous.
+ * Attributes that name persons, places or cases, dates and comments are counted; descriptions of study and series are not. A
+ * picture can show a name whatever the header says: an empty list is no proof that a file is anonymous.
  *
  * @param header What `readDicomHeader` read.
- * @returns Names of attributes, the number of private ones, and what the header claims.
+ * @returns Counts by name of attribute, the number of private ones, and what the header claims.
+ * @throws CorruptVolumeError when a sequence of the header is damaged.
  */
 export function dicomPrivacy(header: DicomHeader): DicomPrivacy {
+  const counts = [...header.countValues()];
+  // A private group is odd; its elements below 1000 only reserve blocks.
+  const own = counts.filter(([tag]) => (tag >>> 16) % 2 === 1 && (tag & 0xffff) >= 0x1000);
   return {
-    identifying: header.tags.filter((tag) => tag in IDENTIFYING && header.hasValue(tag)).map((tag) =>
-      IDENTIFYING[tag]!
+    identifying: Object.fromEntries(
+      counts.filter(([tag]) => tag in IDENTIFYING).map(([tag, count]) => [IDENTIFYING[tag]!, count]),
     ),
-    // A private group is odd; its elements below 0100 only reserve blocks.
-    privateAttributes: header.tags.filter((tag) => (tag >>> 16) % 2 === 1 && (tag & 0xffff) >= 0x1000).length,
+    privateAttributes: own.reduce((sum, [, count]) => sum + count, 0),
     burnedInAnnotation: claim(header.texts("BurnedInAnnotation")[0]),
     identityRemoved: claim(header.texts("PatientIdentityRemoved")[0]),
   };
