@@ -48,6 +48,8 @@ const OPTIONS: readonly OptionSpecification[] = [
   { flags: "--caption-noise <share>", key: "captionNoise", parse: parseNumber },
   { flags: "--checkpoint-every <steps>", key: "checkpointEvery", parse: parseNumber },
   { flags: "--memory-mib <MiB>", key: "memoryMiB", parse: parseNumber },
+  { flags: "--cache <folder>", key: "cache", shownDefault: "none" },
+  { flags: "--cache-mib <MiB>", key: "cacheMiB", parse: parseNumber },
   { flags: "--seed <n>", key: "seed", parse: parseNumber },
   { flags: "--backend <name>", key: "backend" },
 ];
@@ -74,5 +76,5 @@ export function addPretrainingOptions(command: Command): Command {
 export function givenFlags(command: Command): Flags {
   const values = command.opts<Record<string, unknown>>();
   const given = Object.entries(values).filter(([key]) => command.getOptionValueSource(key) === "cli");
-  return Object.fromEntries(given.map(([key, value]) => [key === "memoryMib" ? "memoryMiB" : key, value])) as Flags;
+  return Object.fromEntries(given.map(([key, value]) => [key.replace(/Mib$/, "MiB"), value])) as Flags;
 }

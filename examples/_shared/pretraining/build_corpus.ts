@@ -11,13 +11,14 @@ import {
   CorruptVolumeError,
   type Finding,
   findingOf,
+  openCache,
   replaceNonFinite,
   toCanonical,
   type Volume,
 } from "@med3d/volume";
 import { ByteBoundedCache } from "./cache.ts";
 import type { Corpus, CorpusScan, CorpusSlice } from "./corpus.ts";
-import { type PreparedSlice, prepareInput, prepareSlices } from "./prepare.ts";
+import { PREPARATION_VERSION, type PreparedSlice, prepareInput, prepareSlices } from "./prepare.ts";
 import type { ResolvedConfiguration } from "./resolve.ts";
 import { shuffledIndices } from "./sampling.ts";
 import type { ScanSource } from "./scans.ts";
@@ -63,13 +64,8 @@ interface ReadScan {
  */
 export async function buildCorpus(sources: readonly ScanSource[], options: CorpusOptions): Promise<BuiltCorpus> {
   const { configuration, captioner, store, onScan, signal } = options;
-  const cache = new ByteBoundedCache<Volume>(configuration.memoryMiB * 2 ** 20);
-  const inputOf = (source: ScanSource, load: () => Promise<Volume>): Promise<Volume> =>
-    cache.get(source.id, async () => {
-      const input = prepareInput(await load(), configuration.patch);
-      return { value: input, bytes: input.data.byteLength };
-    });
   const findings: Finding[] = [];
+  const inputOf = await inputLoader(configuration, (finding) => void findings.push(finding));
   const read: ReadScan[] = [];
   let history: readonly string[] = [];
   for (const [done, source] of sources.entries()) {
@@ -116,6 +112,23 @@ export async function buildCorpus(sources: readonly ScanSource[], options: Corpu
     encoderId: encoder.id,
   };
   return { corpus, findings, history };
+}
+
+/** Prepares scans for the network, each once as long as there is room in memory and, where the configuration asks for it, on disk. */
+async function inputLoader(
+  { memoryMiB, patch, cache, cacheMiB }: ResolvedConfiguration,
+  onFinding: (finding: Finding) => void,
+): Promise<(source: ScanSource, load: () => Promise<Volume>) => Promise<Volume>> {
+  const memory = new ByteBoundedCache<Volume>(memoryMiB * 2 ** 20);
+  const disk = cache === null ? undefined : await openCache(cache, { maxBytes: cacheMiB * 2 ** 20, onFinding });
+  return (source, load) =>
+    memory.get(source.id, async () => {
+      const prepare = async (): Promise<Volume> => prepareInput(await load(), patch);
+      const content = disk && await source.identify?.();
+      const settings = { prepareInput: PREPARATION_VERSION, patch };
+      const input = disk && content !== undefined ? await disk.get({ content, settings }, prepare) : await prepare();
+      return { value: input, bytes: input.data.byteLength };
+    });
 }
 
 /** Reads a scan, tells what is odd about it and repairs voxels that are not finite. */

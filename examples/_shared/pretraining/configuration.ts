@@ -52,6 +52,9 @@ export const configurationSchema = z.strictObject({
     .describe(
       "compute the stages of encoder and decoder again on the way back: less memory, more time, the same numbers",
     ),
+  cache: z.string().min(1).nullable().default(null)
+    .describe("folder in which prepared scans are kept between runs; the numbers stay the same"),
+  cacheMiB: positiveInteger.default(16384).describe("disk that the cache may take, in MiB"),
   memoryMiB: positiveInteger.default(4096).describe("memory for prepared scans, in MiB"),
   seed: z.int().nonnegative().default(0).describe("seed of everything random"),
   backend: z.enum(["auto", "webgpu", "cpu"]).default("auto").describe("what to compute on: auto, webgpu or cpu"),

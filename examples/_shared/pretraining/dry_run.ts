@@ -49,7 +49,11 @@ export async function dryRun(wanted: PretrainingConfiguration): Promise<RunEstim
   const sample = sampleOf(scans.scans);
   using store = CaptionStore.open(":memory:");
   const startedAt = performance.now();
-  const { corpus } = await buildCorpus(sample, { configuration, captioner: new MeasuringCaptioner(), store });
+  const { corpus } = await buildCorpus(sample, {
+    configuration: { ...configuration, cache: null },
+    captioner: new MeasuringCaptioner(),
+    store,
+  });
   const secondsPerScan = (performance.now() - startedAt) / 1000 / sample.length;
   const plan = await planSteps(run, corpus);
   const model = createPretrainingModel({

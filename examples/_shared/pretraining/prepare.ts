@@ -14,6 +14,9 @@ import {
 /** The window that CT is seen through: soft tissue and lung stay apart, metal does not matter. */
 export const CT_WINDOW_HU = { center: 0, width: 1600 } as const;
 
+/** To be raised with every change of what {@linkcode prepareInput} computes, so that caches on disk are not taken for it. */
+export const PREPARATION_VERSION = 1;
+
 /** A slice with what captions are stored under. */
 export interface PreparedSlice {
   /** Pixels as a radiologist sees them. */

@@ -1,4 +1,12 @@
-import { type Finding, indexDataset, makePhantom, readNifti, splitBySubject, type Volume } from "@med3d/volume";
+import {
+  type Finding,
+  hashFiles,
+  indexDataset,
+  makePhantom,
+  readCase,
+  splitBySubject,
+  type Volume,
+} from "@med3d/volume";
 import { type PretrainingConfiguration, UsageError } from "./configuration.ts";
 
 /** A scan that can be read, again and again, with the same result. */
@@ -13,6 +21,8 @@ export interface ScanSource {
   readonly path: string;
   /** Reads the scan in file order; oddities that did not stop the reading go to `onFinding`. */
   readonly load: (onFinding?: (finding: Finding) => void) => Promise<Volume>;
+  /** Identifies what is loaded by its content, for a cache on disk; absent where loading takes no longer than that. */
+  readonly identify?: () => Promise<string>;
 }
 
 /** The scans of a run. */
@@ -62,13 +72,17 @@ async function listFolder(path: string, { heldOutFraction, modality, seed }: Sca
   const index = await indexDataset(path);
   const split = splitBySubject(index.cases, { heldOutFraction, seed: `${seed}` });
   const held = new Set(split.heldOut.map(({ id }) => id));
-  const scans = index.cases.map((entry): ScanSource => ({
-    id: entry.id,
-    subject: entry.subject,
-    heldOut: held.has(entry.id),
-    path: entry.imagePath,
-    load: (onFinding = () => {}) => readNifti(entry.imagePath, { modality: modality ?? entry.modality, onFinding }),
-  }));
+  const scans = index.cases.map((entry): ScanSource => {
+    const made = modality ?? entry.modality;
+    return {
+      id: entry.id,
+      subject: entry.subject,
+      heldOut: held.has(entry.id),
+      path: entry.imagePath,
+      load: (onFinding = () => {}) => readCase(entry, { modality: made, onFinding }),
+      identify: async () => `${made} ${await hashFiles(entry.imagePath)}`,
+    };
+  });
   if (scans.length - held.size < 2) {
     throw new UsageError(
       `Cannot pretrain on ${path}: ${

@@ -75,6 +75,8 @@ function whatDecides(configuration: ResolvedConfiguration, corpus: Corpus): Json
     steps: _steps,
     checkpointEvery: _every,
     keepCheckpoints: _keep,
+    cache: _cache,
+    cacheMiB: _disk,
     memoryMiB: _memory,
     recompute: _recompute,
     strict: _strict,
