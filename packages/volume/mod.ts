@@ -26,7 +26,9 @@
  * @module
  */
 export type { AugmentOptions } from "./augment/augment_options.ts";
+export { augmentSample, type AugmentSampleOptions, type TrainingSample } from "./augment/augment_sample.ts";
 export { augmentVolume, type LabelledVolume } from "./augment/augment_volume.ts";
+export { type AugmentRecipe, type Chance, type ChannelChance, type DrawRange, NNUNET_3D } from "./augment/recipe.ts";
 export { canonicalJson } from "./cache/canonical_json.ts";
 export { hashFiles } from "./cache/hash_files.ts";
 export { type CacheKey, openCache, type OpenCacheOptions, type VolumeCache } from "./cache/open_cache.ts";
@@ -83,10 +85,11 @@ export { maskBlocks, type MaskOptions } from "./masking/mask_blocks.ts";
 export { readMetaimage } from "./metaimage/read_metaimage.ts";
 export { readMgh } from "./mgh/read_mgh.ts";
 export type { NiftiDatatype } from "./nifti/datatypes.ts";
-export { type AffineOrigin, type NiftiHeader, parseNiftiHeader } from "./nifti/header.ts";
+export { type AffineOrigin, type NiftiHeader, type NiftiPlacement, parseNiftiHeader } from "./nifti/header.ts";
 export { readNifti, readNiftiHeader, type ReadNiftiOptions } from "./nifti/read_nifti.ts";
 export { encodeNifti, type EncodeNiftiOptions, writeNifti, type WriteNiftiOptions } from "./nifti/write_nifti.ts";
 export { readNrrd } from "./nrrd/read_nrrd.ts";
+export { encodeNrrd, writeNrrd, type WriteNrrdOptions } from "./nrrd/write_nrrd.ts";
 export { readNumpy, type ReadNumpyOptions } from "./numpy/read_numpy.ts";
 export {
   makePhantom,

@@ -49,7 +49,7 @@ export function decodeVoxels(bytes: Uint8Array<ArrayBuffer>, coding: VoxelCoding
 }
 
 /** Whether the header asks for any scaling at all. */
-export function isScaled(coding: VoxelCoding): boolean {
+export function isScaled(coding: Pick<VoxelCoding, "slope" | "intercept">): boolean {
   return coding.slope !== 1 || coding.intercept !== 0;
 }
 
@@ -59,7 +59,7 @@ export function isConverted(coding: VoxelCoding): boolean {
 }
 
 /** Whether neighbouring stored values stay at least four float32 steps apart after scaling, and in range. */
-function scaledFitsFloat32({ datatype, slope, intercept }: VoxelCoding): boolean {
+export function scaledFitsFloat32({ datatype, slope, intercept }: Omit<VoxelCoding, "littleEndian">): boolean {
   const { bytes, maximum } = DATATYPES[datatype];
   if (maximum === undefined || bytes > 2) return false;
   const step = Math.abs(slope);

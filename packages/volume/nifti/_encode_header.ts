@@ -1,19 +1,25 @@
 import { columnNorms, determinant3, linearPart, nearestOrthogonal } from "../geometry/affine.ts";
 import type { VoxelGrid } from "../volume.ts";
 import { DESCRIP_BYTES, LAYOUTS, MAGIC_TAIL_2 } from "./_header_fields.ts";
-import { DATATYPES, type NiftiDatatype } from "./datatypes.ts";
+import type { Storage } from "./_storage.ts";
+import { DATATYPES } from "./datatypes.ts";
+import type { NiftiPlacement } from "./header.ts";
 
 const ALIGNED = 2;
 const MILLIMETRES = 2;
 /** Entries of the rotation may differ by this much from orthogonal ones before the axes count as sheared. */
 const SHEAR_TOLERANCE = 1e-5;
 
-/** Makes a single-file header with its four extension bytes, little-endian, unscaled. */
+/** Makes a single-file header with its four extension bytes, little-endian. */
 export function encodeHeader(
   grid: VoxelGrid,
-  options: { readonly datatype: NiftiDatatype; readonly description: string; readonly version: 1 | 2 },
+  options: Storage & {
+    readonly description: string;
+    readonly version: 1 | 2;
+    readonly placement?: NiftiPlacement | undefined;
+  },
 ): Uint8Array<ArrayBuffer> {
-  const { datatype, description, version } = options;
+  const { datatype, slope, intercept, description, version, placement = placementOf(grid.affine) } = options;
   const layout = LAYOUTS[version];
   const bytes = new Uint8Array(layout.headerBytes + 4);
   const view = new DataView(bytes.buffer);
@@ -39,9 +45,8 @@ export function encodeHeader(
   view.setInt16(layout.bitpix, DATATYPES[datatype].bytes * 8, true);
   if (version === 1) real(layout.offset, bytes.length);
   else size(layout.offset, bytes.length);
-  real(layout.slope, 1);
-  if (version === 1) view.setUint8(layout.units, MILLIMETRES);
-  else view.setInt32(layout.units, MILLIMETRES, true);
+  real(layout.slope, slope);
+  real(layout.intercept, intercept);
   const text = new TextEncoder().encode(description);
   if (text.length >= DESCRIP_BYTES) {
     throw new RangeError(
@@ -50,16 +55,33 @@ export function encodeHeader(
   }
   bytes.set(text, layout.descrip);
 
-  code(layout.sformCode, ALIGNED);
-  grid.affine.subarray(0, 12).forEach((value, i) => real(layout.sformRows + i * realBytes, value));
-  const { quaternion, qfac, isSheared } = quaternionOf(grid.affine);
-  [qfac, ...columnNorms(grid.affine)].forEach((value, i) => real(layout.pixdim + i * realBytes, value));
-  if (!isSheared) {
-    code(layout.qformCode, ALIGNED);
-    quaternion.forEach((value, i) => real(layout.quaternion + i * realBytes, value));
-    [3, 7, 11].forEach((at, i) => real(layout.quaternionOffset + i * realBytes, grid.affine[at]!));
-  }
+  const reals = (at: number, values: readonly number[]) =>
+    values.forEach((value, i) => real(at + i * realBytes, value));
+  reals(layout.pixdim, placement.pixdim);
+  code(layout.qformCode, placement.qformCode);
+  code(layout.sformCode, placement.sformCode);
+  reals(layout.quaternion, placement.quaternion);
+  reals(layout.quaternionOffset, placement.quaternionOffset);
+  reals(layout.sformRows, placement.sformRows);
+  if (version === 1) view.setUint8(layout.units, placement.unitsCode);
+  else view.setInt32(layout.units, placement.unitsCode, true);
+  view.setUint8(layout.dimInfo, placement.dimInfo);
   return bytes;
+}
+
+/** States an affine as sform and, where it has no shear, as qform too. */
+function placementOf(affine: Float64Array): NiftiPlacement {
+  const { quaternion, qfac, isSheared } = quaternionOf(affine);
+  return {
+    qformCode: isSheared ? 0 : ALIGNED,
+    sformCode: ALIGNED,
+    pixdim: [qfac, ...columnNorms(affine)],
+    quaternion: isSheared ? [0, 0, 0] : quaternion,
+    quaternionOffset: isSheared ? [0, 0, 0] : [3, 7, 11].map((at) => affine[at]!),
+    sformRows: Array.from(affine.subarray(0, 12)),
+    unitsCode: MILLIMETRES,
+    dimInfo: 0,
+  };
 }
 
 /** Quaternion (b, c, d) with a ≥ 0 of an affine's axes, and the sign of the third one (qfac). */

@@ -1,8 +1,13 @@
 import type { VoxelArray } from "../volume.ts";
 import { datatypeOfArray, DATATYPES, type NiftiDatatype } from "./datatypes.ts";
 
-/** Stores voxels little-endian; refuses one that the datatype cannot hold exactly. `first` is their place in the volume. */
+const HOST_IS_LITTLE_ENDIAN = new Uint8Array(Uint16Array.of(1).buffer)[0] === 1;
+
+/** Stores voxels little-endian, sharing memory with them where they lie so already; refuses one that the datatype cannot hold exactly. `first` is their place in the volume. */
 export function encodeVoxels(voxels: VoxelArray, datatype: NiftiDatatype, first: number): Uint8Array<ArrayBuffer> {
+  if (HOST_IS_LITTLE_ENDIAN && datatypeOfArray(voxels) === datatype) {
+    return new Uint8Array(voxels.buffer as ArrayBuffer, voxels.byteOffset, voxels.byteLength);
+  }
   const { bytes: width } = DATATYPES[datatype];
   const bytes = new Uint8Array(voxels.length * width);
   const view = new DataView(bytes.buffer);

@@ -17,6 +17,8 @@ export interface NiftiFields {
   readonly intercept: number;
   readonly unitsCode: number;
   readonly description: string;
+  /** Which axes were those of frequency, phase and slice encoding. */
+  readonly dimInfo: number;
   readonly qformCode: number;
   readonly sformCode: number;
   /** `quatern_b, quatern_c, quatern_d`. */
@@ -32,6 +34,7 @@ export const LAYOUTS = {
   1: {
     headerBytes: 348,
     magic: 344,
+    dimInfo: 39,
     dim: 40,
     datatype: 70,
     bitpix: 72,
@@ -50,6 +53,7 @@ export const LAYOUTS = {
   2: {
     headerBytes: 540,
     magic: 4,
+    dimInfo: 524,
     dim: 16,
     datatype: 12,
     bitpix: 14,
@@ -96,6 +100,7 @@ export function parseFields(bytes: Uint8Array, path: string): NiftiFields {
     intercept: real(layout.intercept),
     unitsCode: version === 1 ? view.getUint8(layout.units) : view.getInt32(layout.units, littleEndian),
     description: textAt(bytes, layout.descrip, DESCRIP_BYTES),
+    dimInfo: view.getUint8(layout.dimInfo),
     qformCode: code(layout.qformCode),
     sformCode: code(layout.sformCode),
     quaternion: reals(layout.quaternion, 3),

@@ -6,6 +6,26 @@ import { type NiftiFields, parseFields } from "./_header_fields.ts";
 /** Header fields that an affine can come from, in the order of preference. */
 export type AffineOrigin = "sform" | "qform" | "pixdim";
 
+/** How a NIfTI header states its grid, number by number, so that another file can state it alike. */
+export interface NiftiPlacement {
+  /** `qform_code`: whether quaternion and offset hold, and in which space. */
+  readonly qformCode: number;
+  /** `sform_code`: whether the rows hold, and in which space. */
+  readonly sformCode: number;
+  /** `pixdim[0..3]`: the sign of the third axis, then voxel sizes. */
+  readonly pixdim: readonly number[];
+  /** `quatern_b, quatern_c, quatern_d`. */
+  readonly quaternion: readonly number[];
+  /** `qoffset_x, qoffset_y, qoffset_z`. */
+  readonly quaternionOffset: readonly number[];
+  /** `srow_x, srow_y, srow_z`: 12 numbers. */
+  readonly sformRows: readonly number[];
+  /** `xyzt_units`. */
+  readonly unitsCode: number;
+  /** `dim_info`: which axes were those of frequency, phase and slice encoding. */
+  readonly dimInfo: number;
+}
+
 /** What a NIfTI header says about one 3D volume, checked and ready to use. */
 export interface NiftiHeader {
   /** Which version of the standard. */
@@ -24,6 +44,8 @@ export interface NiftiHeader {
   readonly affine: Float64Array;
   /** Which header fields the affine came from. */
   readonly affineOrigin: AffineOrigin;
+  /** How the header states affine and units. */
+  readonly placement: NiftiPlacement;
   /** Factor from stored value to intensity; 1 when the header asks for no scaling. */
   readonly slope: number;
   /** Summand after the factor; 0 when the header asks for no scaling. */
@@ -91,10 +113,25 @@ export function parseNiftiHeader(bytes: Uint8Array, path = ""): NiftiHeader {
     frames,
     affine,
     affineOrigin: origin,
+    placement: placementOf(fields),
     ...scalingOf(fields, refuse),
     dataOffset: offsetOf(fields, refuse),
     description: fields.description,
     findings,
+  };
+}
+
+function placementOf(fields: NiftiFields): NiftiPlacement {
+  const { qformCode, sformCode, pixdim, quaternion, quaternionOffset, sformRows, unitsCode, dimInfo } = fields;
+  return {
+    qformCode,
+    sformCode,
+    pixdim: pixdim.slice(0, 4),
+    quaternion,
+    quaternionOffset,
+    sformRows,
+    unitsCode,
+    dimInfo,
   };
 }
 

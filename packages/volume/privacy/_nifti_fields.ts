@@ -12,6 +12,11 @@ const TEXTS = {
 const TOOL_ONLY =
   /^(none|n\/a|null|unknown|med3d|(fsl|spm|itk|ants|afni|nibabel|freesurfer|simpleitk|niftyreg)[ _-]?(v?\d{1,2}(\.\d{1,5})*)?|[56]\.0(\.\d{1,2})?(:[0-9a-f]{8})?)$/i;
 
+/** Whether a text of a header says no more than which tool wrote it. */
+export function namesToolOnly(text: string): boolean {
+  return TOOL_ONLY.test(text.trim());
+}
+
 /** Counts the free texts and extensions of a NIfTI header; `undefined` when the bytes begin no NIfTI file. */
 export function countNiftiFields(bytes: Uint8Array): IdentifyingFields | undefined {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -24,7 +29,7 @@ export function countNiftiFields(bytes: Uint8Array): IdentifyingFields | undefin
   const tally = new FieldTally();
   for (const [name, [at, length]] of Object.entries(TEXTS[version])) {
     const text = textOf(bytes.subarray(at, at + length));
-    if (text !== "" && !TOOL_ONLY.test(text)) tally.add(name);
+    if (text !== "" && !namesToolOnly(text)) tally.add(name);
   }
   tally.add("extension", countExtensions(view, LAYOUTS[version].headerBytes, littleEndian));
   return tally.result("nifti");
