@@ -42,6 +42,12 @@ export { type DicomPrivacy, dicomPrivacy } from "./dicom/dicom_privacy.ts";
 export { type DicomSeries, type ListDicomOptions, listDicomSeries } from "./dicom/list_dicom_series.ts";
 export { readDicom, type ReadDicomOptions } from "./dicom/read_dicom.ts";
 export type { DicomCompression, TransferSyntax } from "./dicom/transfer_syntax.ts";
+export {
+  type DicomCode,
+  type DicomSegment,
+  writeDicomSeg,
+  type WriteDicomSegOptions,
+} from "./dicom/write_dicom_seg.ts";
 export { type CorruptVolumeCode, CorruptVolumeError, type Finding, findingOf } from "./findings.ts";
 export type { ReadOptions } from "./formats/read_options.ts";
 export { type RecognisedFormat, recogniseFormat, type ScanFormat } from "./formats/recognise_format.ts";
