@@ -1,7 +1,7 @@
 """Makes packages/volume/dicom/testdata/dicom_cases.json with pydicom and nibabel.
 
-Run from the repository root with a Python that has pydicom, pylibjpeg with its openjpeg and libjpeg plugins, pyjpegls, nibabel and NumPy,
-and deno on the path:
+Run from the repository root with a Python that has pydicom, pylibjpeg with its openjpeg and libjpeg plugins, pyjpegls, highdicom, nibabel
+and NumPy, and deno on the path:
     python tools/oracles/volume_dicom.py
 Each case is a folder of small files (gzip, base64) with what pydicom reads from them: values after slope and intercept (float64, packed alike), and the affine by
 nibabel's reading of position and orientation, with slices in the order of their positions. What must be refused has a code instead.
@@ -13,8 +13,10 @@ import io
 import json
 import pathlib
 import subprocess
+import tempfile
 import warnings
 
+import highdicom as hd
 import numpy as np
 import pydicom
 from nibabel.nicom import dicomwrappers
@@ -22,6 +24,7 @@ from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 from pydicom.encaps import encapsulate, encapsulate_extended
 from pydicom.pixels import apply_rescale
 from pydicom.sequence import Sequence
+from pydicom.sr.codedict import codes
 from pydicom.uid import (CTImageStorage, DeflatedExplicitVRLittleEndian, EnhancedMRImageStorage, ExplicitVRBigEndian, ExplicitVRLittleEndian,
                          ImplicitVRLittleEndian, JPEG2000Lossless, JPEGLSLossless, RLELossless)
 
@@ -49,6 +52,7 @@ def image(values, *, position=(0, 0, 0), orientation=(1, 0, 0, 0, 1, 0), syntax=
     meta.MediaStorageSOPInstanceUID = f"{ROOT}.{series}.{number}"
     ds = FileDataset("", {}, file_meta=meta, preamble=b"\0" * 128)
     ds.SOPClassUID, ds.SOPInstanceUID = CTImageStorage, meta.MediaStorageSOPInstanceUID
+    ds.FrameOfReferenceUID = f"{ROOT}.0"
     ds.StudyInstanceUID, ds.SeriesInstanceUID, ds.SeriesNumber = ROOT, f"{ROOT}.{series}", series
     ds.Modality, ds.ImageType, ds.InstanceNumber = "CT", ["ORIGINAL", "PRIMARY", "AXIAL"], 100 - number
     ds.PatientName, ds.PatientID = "Nobody^Made Up", "none"
@@ -177,6 +181,39 @@ def packed_by_deno(ds, encoder, syntax, **parameters):
     ds.PixelData = encapsulate([base64.b64decode(run.stdout)])
     ds["PixelData"].VR, ds["PixelData"].is_undefined_length = "OB", True
     assert np.array_equal(ds.pixel_array.ravel(), values), (encoder, syntax)
+
+
+def segmentation_by_highdicom(scan, labels):
+    code = codes.SCT.Organ
+    described_segments = [
+        hd.seg.SegmentDescription(number, f"part {number}", codes.SCT.AnatomicalStructure, code, hd.seg.SegmentAlgorithmTypeValues.MANUAL)
+        for number in (1, 2)]
+    return hd.seg.Segmentation(scan, labels, hd.seg.SegmentationTypeValues.BINARY, described_segments, f"{ROOT}.50", 50, f"{ROOT}.50.1", 1,
+                               "m", "n", "1", "2")
+
+
+def check_own_segmentation(scan, labels):
+    """Writes the labels with writeDicomSeg and reads the file with highdicom and pydicom."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = pathlib.Path(name)
+        (folder / "scan").mkdir()
+        for n, ds in enumerate(scan):
+            (folder / "scan" / f"{n}.dcm").write_bytes(encoded(ds))
+        values = ",".join(str(v) for v in labels.ravel())
+        subprocess.run(["deno", "run", "-A", "packages/volume/dicom/testdata/write_seg.ts", str(folder / "scan"), str(folder / "seg.dcm"), values],
+                       check=True)
+        seg = hd.seg.segread(str(folder / "seg.dcm"))
+        assert list(seg.segment_numbers) == [1, 2] and [seg.get_segment_description(n).segment_label for n in (1, 2)] == ["one", "zwei ä"]
+        uids = [ds.SOPInstanceUID for ds in scan]
+        read = seg.get_pixels_by_source_instance(uids, combine_segments=True, ignore_spatial_locations=True, assert_missing_frames_are_empty=True)
+        assert np.array_equal(read, labels), "highdicom reads other labels"
+        volume = seg.get_volume(combine_segments=True)
+        rows = np.array(scan[1].ImagePositionPatient, float)
+        assert np.allclose(volume.affine[:3, 3], rows, atol=1e-6) or np.allclose(volume.map_indices_to_reference(
+            np.array([[volume.shape[0] - 1, 0, 0]]))[0], rows, atol=1e-6), "highdicom places it elsewhere"
+        plain = pydicom.dcmread(folder / "seg.dcm")
+        assert plain.pixel_array.sum() == np.count_nonzero(labels) and plain.PatientName == "Nobody^Made Up"
+        print("highdicom and pydicom read our segmentation:", read.shape)
 
 
 def main():
@@ -319,6 +356,17 @@ def main():
     cases.append(case("text", [b"this is no DICOM file at all, but it is long enough to look at"], {"refused": "not-dicom"}, single=True))
     inverted = image(twelve[0], PhotometricInterpretation="MONOCHROME1", BurnedInAnnotation="YES")
     cases.append(case("low values bright", [inverted], dtype="uint16", finding="monochrome1"))
+
+    scan = stack(twelve, orientation=turned(24))
+    for ds in scan:
+        ds.PatientBirthDate = ds.PatientSex = ds.AccessionNumber = ds.StudyID = ds.StudyDate = ds.StudyTime = ds.ReferringPhysicianName = ""
+    labels = rng.integers(0, 3, twelve.shape).astype("u1")
+    labels[[0, 3]] = 0  # highdicom leaves empty slices out
+    labels[5] = np.minimum(labels[5], 1)
+    segmentation = segmentation_by_highdicom(scan, labels)
+    cases.append(case("a segmentation by highdicom, an inner slice empty", [segmentation],
+                      {**expected(scan[1:]), "values": described(labels[1:], np.eye(4))["values"]}, dtype="uint8"))
+    check_own_segmentation(scan, labels)
 
     for name, parts, outcome in [("a DICOMDIR", ["IMAGES", "I1"], None), ("a DICOMDIR that leads out", ["..", "I1"], {"refused": "outside-folder"})]:
         inside = image(twelve[0])

@@ -52,6 +52,8 @@ export interface Frame {
   readonly index: number;
   /** SOP instance of the file. */
   readonly instance: string;
+  /** SOP class of the file. */
+  readonly sopClass: string;
   /** Centre of the first voxel, LPS+ millimetres. */
   readonly position: Triple | undefined;
   /** Direction of growing column index, then of growing row index, LPS+. */
@@ -205,6 +207,7 @@ function commonOf(dataset: DicomDataset, groups: readonly (DicomDataset | undefi
   const slope = pick("PixelValueTransformationSequence", "RescaleSlope", 1)?.[0] ?? 1;
   return {
     instance: dataset.text("SopInstanceUid"),
+    sopClass: dataset.text("SopClassUid"),
     position: z === undefined ? undefined : [x!, y!, z],
     orientation: orientation?.slice(0, 6),
     pixelSpacing: spacing && spacing[0]! > 0 && spacing[1]! > 0 ? [spacing[0]!, spacing[1]!] : undefined,
