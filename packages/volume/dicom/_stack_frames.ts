@@ -17,6 +17,8 @@ export interface FrameStack {
   readonly slots: readonly (readonly Frame[])[];
   /** 4×4 row-major, voxel index (column, row, slice) → RAS+ millimetres. */
   readonly affine: Float64Array;
+  /** Whether the header says where they lie. */
+  readonly placed: boolean;
   /** Oddities that did not stop it. */
   readonly findings: readonly Finding[];
 }
@@ -58,7 +60,7 @@ export function stackFrames(frames: readonly Frame[], options: StackOptions): Fr
   const note = (severity: Finding["severity"], code: string, message: string, fix: string) =>
     void findings.push({ severity, code, path: options.path, message, fix });
   const depths = depthsOf(frames);
-  if (!depths) return { ...unplaced(frames, options, note), findings };
+  if (!depths) return { ...unplaced(frames, options, note), placed: false, findings };
   checkOrientation(frames[0]!.orientation!, options.path);
   const places = placesOf(depths);
   const isSegmentation = frames.every((frame) => frame.segment !== undefined);
@@ -69,7 +71,7 @@ export function stackFrames(frames: readonly Frame[], options: StackOptions): Fr
   if (slots.length === 1) {
     const step = spacingOfOne(frames[0]!, note);
     const along = normalOf(frames[0]!.orientation!).map((value) => value * step) as unknown as Triple;
-    return { slots, affine: affineOf(frames[0]!, centres[0]!, along, note), findings };
+    return { slots, affine: affineOf(frames[0]!, centres[0]!, along, note), placed: true, findings };
   }
   if (isSegmentation) slots = withEmptySlices(slots, heights, options);
   else checkSteps(heights, options, note);
@@ -84,7 +86,7 @@ export function stackFrames(frames: readonly Frame[], options: StackOptions): Fr
     const message = `slices are stacked ${tilt.toFixed(2)}° off their normal (gantry tilt); the affine is sheared`;
     note("warning", "gantry-tilt", message, "Resample it onto an upright grid before using it in a network.");
   }
-  return { slots, affine: affineOf(frames[0]!, first, step, note), findings };
+  return { slots, affine: affineOf(frames[0]!, first, step, note), placed: true, findings };
 }
 
 type Note = (severity: Finding["severity"], code: string, message: string, fix: string) => void;

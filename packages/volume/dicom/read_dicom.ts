@@ -3,7 +3,7 @@ import { createVolume, type Modality, type Volume } from "../volume.ts";
 import { buildVoxels } from "./_build_voxels.ts";
 import { chooseSeries } from "./_choose_series.ts";
 import { scanDicom } from "./_scan.ts";
-import { stackFrames } from "./_stack_frames.ts";
+import { type FrameStack, stackFrames } from "./_stack_frames.ts";
 import { type SeriesGroup, seriesOf } from "./list_dicom_series.ts";
 
 const DEFAULT_MAX_BYTES = 2 ** 32;
@@ -90,17 +90,19 @@ export async function readDicom(
     affine: stack.affine,
     modality: options.modality ?? (modality === "CT" || modality === "MR" ? modality : "unknown"),
     history: [
-      readLine(chosen, path, stack.slots.length),
+      readLine(chosen, path, stack),
       voxels.line,
       ...findings.filter(({ code }) => code !== "not-dicom").map(({ message }) => message),
     ],
   });
 }
 
-function readLine({ series, group }: SeriesGroup, path: string, depth: number): string {
+function readLine({ series, group }: SeriesGroup, path: string, stack: FrameStack): string {
+  const depth = stack.slots.length;
   const { syntax, format } = group.frames[0]!.source;
   const kind = `${format.bitsStored} of ${format.bitsAllocated} bits, ${format.signed ? "signed" : "unsigned"}`;
-  const places = depth > 1 ? ", slices in the order of their positions" : "";
+  const order = stack.placed ? "their positions" : "the file";
+  const places = depth > 1 ? `, slices in the order of ${order}` : "";
   const from = path === "" ? "bytes in memory" : path;
   return `read DICOM ${series.modality}, ${syntax.name}, ${kind}, ${format.columns}×${format.rows}×${depth} voxels from ` +
     `${series.paths.length} files${places}, from ${from}`;
