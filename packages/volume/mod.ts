@@ -107,6 +107,9 @@ export {
 } from "./phantoms/make_phantom.ts";
 export { countIdentifyingFields, type IdentifyingFields } from "./privacy/identifying_fields.ts";
 export { readVolume, type ReadVolumeOptions } from "./read_volume.ts";
+export { choosePatches, type ChoosePatchesOptions, type PatchPlace } from "./sampling/choose_patches.ts";
+export { ClassIndex } from "./sampling/class_index.ts";
+export { type SampledPatch, samplePatches, type SamplePatchesOptions } from "./sampling/sample_patches.ts";
 export * from "./slice_image.ts";
 export { chooseInformativeSlices, type ChooseSlicesOptions, type SlicePlace } from "./slices/choose_slices.ts";
 export { extractSlice, NORMAL_AXIS } from "./slices/extract_slice.ts";
