@@ -58,7 +58,7 @@ export async function buildVoxels(
         const { values: stored, finished } = await reader!.read(frame.index);
         if (!finished) unfinished++;
         const scale = frame.segment === undefined ? frame : { slope: frame.segment, intercept: 0 };
-        if (isInteger) data = widenFor(data, stored, { ...scale, options });
+        if (isInteger) data = widenFor(data, stored, { ...scale, filled: depth * slice, options });
         const target = data.subarray(depth * slice, (depth + 1) * slice);
         if (frame.segment === undefined) place(target, stored, scale);
         else overlaps += paint(target, stored, frame.segment);
@@ -93,30 +93,38 @@ function widenFor(
   scale: {
     readonly slope: number;
     readonly intercept: number;
+    /** Voxels of earlier slices. */
+    readonly filled: number;
     readonly options: { readonly path: string; readonly maxBytes: number };
   },
 ): VoxelArray {
   const { slope, intercept, options } = scale;
+  const earlier = data.subarray(0, scale.filled + stored.length); // a slot's earlier segments among them
+  const range = rangeOf(stored);
+  const has = rangeOf(data);
+  if (range[0] * slope + intercept >= has[0] && range[1] * slope + intercept <= has[1]) return data;
   let [least, most] = [Infinity, -Infinity];
   for (let i = 0; i < stored.length; i++) {
-    if (stored[i]! < least) least = stored[i]!;
-    if (stored[i]! > most) most = stored[i]!;
+    const value = stored[i]!;
+    least = value < least ? value : least;
+    most = value > most ? value : most;
   }
   least = least * slope + intercept;
   most = most * slope + intercept;
-  const has = rangeOf(data);
   if (least >= has[0] && most <= has[1]) return data;
-  const [low, high] = [Math.min(least, has[0] < 0 ? has[0] : 0), Math.max(most, valuesMost(data))];
+  const [low, high] = [Math.min(least, has[0] < 0 ? has[0] : 0), Math.max(most, greatestOf(earlier))];
   const Wider = WIDER.find((type) => {
     const range = rangeOf(new type(0));
     return range[0] <= low && range[1] >= high;
   })!;
   const bytes = data.length * Wider.BYTES_PER_ELEMENT;
   if (bytes > options.maxBytes) throw tooLarge(bytes, options);
-  return Wider.from(data as Float64Array);
+  const wider = new Wider(data.length);
+  wider.set(earlier);
+  return wider;
 }
 
-function valuesMost(data: VoxelArray): number {
+function greatestOf(data: VoxelArray): number {
   let most = 0;
   for (let i = 0; i < data.length; i++) if (data[i]! > most) most = data[i]!;
   return most;
