@@ -1,3 +1,4 @@
+import { decodeText } from "./_character_set.ts";
 import {
   type DicomElement,
   type ElementCoding,
@@ -64,7 +65,7 @@ export class DicomDataset {
   texts(name: TagName): string[] {
     const bytes = this.#value(name);
     if (!bytes) return [];
-    const raw = decodeText(bytes, name === "SpecificCharacterSet" ? "" : this.texts("SpecificCharacterSet").join());
+    const raw = decodeText(bytes, name === "SpecificCharacterSet" ? [] : this.texts("SpecificCharacterSet"));
     const trim = (text: string) => text.replace(/^[\0\s]+|[\0\s]+$/g, "");
     return trim(raw) === "" ? [] : raw.split("\\").map(trim);
   }
@@ -154,8 +155,4 @@ const BINARY_WIDTH: Readonly<Record<string, number>> = {
 /** DS and IS are plain decimal numbers: what `Number` also takes (hexadecimal, an empty text) is none. */
 function toNumber(text: string): number {
   return /^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$/.test(text) ? Number(text) : NaN;
-}
-
-function decodeText(bytes: Uint8Array, characterSet: string): string {
-  return new TextDecoder(characterSet.includes("192") ? "utf-8" : "latin1").decode(bytes);
 }
