@@ -1,4 +1,5 @@
 import type { Finding } from "../findings.ts";
+import { hashFiles } from "../cache/hash_files.ts";
 import { hashContent } from "./_content_hash.ts";
 import type { DataFolder } from "./_data_folder.ts";
 import { countOf, type ListedCase, type Recognised, someOf } from "./_recognised.ts";
@@ -14,19 +15,19 @@ export async function keepPresent(
   const seen = new Set<string>();
   const cases: ListedCase[] = [];
   for (const entry of listed) {
-    const { image, label, item } = entry;
+    const { image, label, item, series } = entry;
     const path = folder.pathOf(image);
     if (!await folder.holds(image)) {
       findings.push({
         severity: "error",
         code: "missing-image",
         path,
-        message: "listed, but not there as .nii or .nii.gz",
+        message: "listed, but not there",
         fix: "Copy it there, or take it off the list.",
       });
       continue;
     }
-    const name = item === undefined ? image : `${image}:${item.array}:${item.index}`;
+    const name = JSON.stringify([image, item, series]);
     if (seen.has(name)) {
       const fix = "List every scan once; the first entry counts.";
       findings.push({ severity: "warning", code: "listed-twice", path, message: "listed more than once", fix });
@@ -47,11 +48,10 @@ export async function keepPresent(
 }
 
 /** Bare names where they differ, else paths without extension. */
-export function idsOf(cases: readonly Pick<ListedCase, "image" | "item">[]): string[] {
+export function idsOf(cases: readonly Pick<ListedCase, "image" | "name">[]): string[] {
   const forms = [
-    ({ image, item }: (typeof cases)[number]) =>
-      item ? `${item.array}/${String(item.index).padStart(5, "0")}` : stripExtension(image.split("/").at(-1)!),
-    ({ image }: (typeof cases)[number]) => stripExtension(image),
+    ({ image, name }: (typeof cases)[number]) => name ?? stripExtension(image.split("/").at(-1)!),
+    ({ image, name }: (typeof cases)[number]) => name === undefined ? stripExtension(image) : `${image}/${name}`,
   ];
   for (const form of forms) {
     const ids = cases.map(form);
@@ -109,7 +109,7 @@ export async function hashCases(cases: readonly DatasetCase[]): Promise<{ cases:
     }
     let contentHash: string;
     try {
-      contentHash = await hashContent(path);
+      contentHash = entry.files ? await hashFiles(...entry.files) : await hashContent(path);
     } catch (cause) {
       const message = `it cannot be read to the end: ${(cause as Error).message}`;
       findings.push({ severity: "error", code: "unreadable", path, message, fix: "Copy or download it again." });

@@ -2,25 +2,34 @@ import type { Stats } from "node:fs";
 import { readdir, readFile, realpath, stat } from "node:fs/promises";
 import type { Finding } from "../findings.ts";
 import { basename, dirname, isAbsolute, join, posix } from "node:path";
+import { SCAN_ENDING } from "./subject_of.ts";
 
 /** Lists of scans that can be named in place of a folder. */
-const LIST_NAME = /\.(csv|tsv|jsonl|ndjson)$/i;
+const LIST_NAME = /\.(csv|tsv|jsonl|ndjson|npz)$/i;
+/** Names that DICOM files have: by ending, without any, or a UID. */
+const DICOM_NAME = /^(.*\.(dcm|dicom|ima)|[^.]+|\d[\d.]{7,})$/i;
 
-/** A folder of scans: every NIfTI file in it, found once, and its small JSON files. */
+/** A folder of scans: every file in it that is called like one, found once, and its small JSON files. */
 export class DataFolder {
   /** The folder as the user named it. */
   readonly path: string;
-  /** Every `.nii` or `.nii.gz` below it, `/` between folders, sorted by code units; hidden ones left out. */
+  /** Every file below it that is called like a scan, `/` between folders, sorted by code units; hidden ones left out. */
   readonly files: readonly string[];
+  /** Files that may be DICOM by their names, in the same order. */
+  readonly dicomLike: readonly string[];
+  /** NumPy archives, in the same order. */
+  readonly archives: readonly string[];
   /** What could not be looked into. */
   readonly findings: readonly Finding[];
   /** The list that the user named in place of the folder: a manifest or an archive, a name within the folder. */
   readonly list: string | undefined;
   readonly #known: ReadonlySet<string>;
 
-  private constructor(path: string, { files, findings }: Listing, list?: string) {
+  private constructor(path: string, { files, dicomLike, archives, findings }: Listing, list?: string) {
     this.path = path;
     this.files = files;
+    this.dicomLike = dicomLike;
+    this.archives = archives;
     this.findings = findings;
     this.list = list;
     this.#known = new Set(files);
@@ -40,10 +49,10 @@ export class DataFolder {
       const folder = dirname(path);
       return new DataFolder(folder, await listScans(folder));
     }
-    if (LIST_NAME.test(path)) return new DataFolder(dirname(path), { files: [], findings: [] }, basename(path));
+    if (LIST_NAME.test(path)) return new DataFolder(dirname(path), emptyListing(), basename(path));
     throw new Error(
-      `Cannot index data set: it is no folder: got the file ${path}, expected a folder of .nii or .nii.gz files, a ` +
-        `dataset.json or a manifest (.csv, .tsv, .jsonl). Name the folder that the file lies in.`,
+      `Cannot index data set: it is no folder: got the file ${path}, expected a folder of scans, a dataset.json, a ` +
+        `manifest (.csv, .tsv, .jsonl) or an archive (.npz). Name the folder that the file lies in.`,
     );
   }
 
@@ -84,7 +93,7 @@ export class DataFolder {
     } catch (cause) {
       throw new SyntaxError(
         `Cannot index data set: ${path} is no valid JSON: ${(cause as Error).message}. Correct it, or remove it to ` +
-          `have the folder's .nii and .nii.gz files used as they lie.`,
+          `have the folder's scans used as they lie.`,
         { cause },
       );
     }
@@ -119,7 +128,7 @@ async function statOf(path: string): Promise<Stats> {
       `Cannot index data set: there is nothing to read at ${path}: got ${
         (cause as { code?: string }).code
       }, expected a folder of ` +
-        `.nii or .nii.gz files. Check the path.`,
+        `scans. Check the path.`,
       { cause },
     );
   }
@@ -127,12 +136,17 @@ async function statOf(path: string): Promise<Stats> {
 
 interface Listing {
   readonly files: string[];
+  readonly dicomLike: string[];
+  readonly archives: string[];
   readonly findings: Finding[];
 }
 
+function emptyListing(): Listing {
+  return { files: [], dicomLike: [], archives: [], findings: [] };
+}
+
 async function listScans(root: string): Promise<Listing> {
-  const files: string[] = [];
-  const findings: Finding[] = [];
+  const { files, dicomLike, archives, findings } = emptyListing();
   const note = (code: string, path: string, message: string, fix: string): void =>
     void findings.push({ severity: "warning", code, path, message, fix });
   const entered = new Set<string>();
@@ -141,10 +155,11 @@ async function listScans(root: string): Promise<Listing> {
     if (entered.has(real)) return;
     entered.add(real);
     const entries = await readdir(folder, { withFileTypes: true });
+    const names = new Set(entries.map(({ name }) => name.toLowerCase()));
     for (const entry of entries.toSorted((a, b) => (a.name < b.name ? -1 : 1))) {
       if (entry.name.startsWith(".")) continue;
       const path = join(folder, entry.name);
-      const isNamedLikeScan = /\.nii(\.gz)?$/i.test(entry.name);
+      const isNamedLikeScan = SCAN_ENDING.test(entry.name) && (!isHeader(entry.name) || hasImage(entry.name, names));
       const kind = entry.isSymbolicLink() ? await stat(path).catch(() => undefined) : entry;
       if (kind?.isDirectory()) {
         await enter(path, `${prefix}${entry.name}/`).catch((cause) =>
@@ -154,7 +169,8 @@ async function listScans(root: string): Promise<Listing> {
         if (kind?.isFile()) files.push(prefix + entry.name);
         else if (kind) note("not-a-file", path, "it is named like a scan but is no file", "Remove it.");
         else note("dangling-link", path, "the link leads nowhere", "Mend the link, or remove it.");
-      }
+      } else if (kind?.isFile() && /\.npz$/i.test(entry.name)) archives.push(prefix + entry.name);
+      else if (kind?.isFile() && DICOM_NAME.test(entry.name)) dicomLike.push(prefix + entry.name);
     }
   };
   try {
@@ -165,5 +181,16 @@ async function listScans(root: string): Promise<Listing> {
       cause,
     });
   }
-  return { files: files.sort(), findings };
+  return { files: files.sort(), dicomLike: dicomLike.sort(), archives: archives.sort(), findings };
+}
+
+/** Whether a name is that of half a NIfTI pair. Other formats have headers of that name too. */
+function isHeader(name: string): boolean {
+  return /\.hdr(\.gz)?$/i.test(name);
+}
+
+/** Whether the other half lies beside it. */
+function hasImage(name: string, names: ReadonlySet<string>): boolean {
+  const stem = name.toLowerCase().replace(/\.hdr(\.gz)?$/, ".img");
+  return names.has(stem) || names.has(`${stem}.gz`);
 }

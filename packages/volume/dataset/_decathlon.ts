@@ -74,11 +74,12 @@ function withChannel(folder: DataFolder, image: string, channel: number): string
 }
 
 function otherChannels(folder: DataFolder, image: string): string[] {
-  const match = /^(.*_)\d{4}(\.nii(?:\.gz)?)$/.exec(image);
+  const name = stripExtension(image);
+  const match = /^(.*_)\d{4}$/.exec(name);
   if (!match) return [];
   const others: string[] = [];
   for (let channel = 0;; channel++) {
-    const file = `${match[1]}${String(channel).padStart(4, "0")}${match[2]}`;
+    const file = `${match[1]}${String(channel).padStart(4, "0")}${image.slice(name.length)}`;
     if (!folder.has(file)) return others;
     others.push(file);
   }

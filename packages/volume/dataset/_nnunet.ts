@@ -1,5 +1,6 @@
 import type { Finding } from "../findings.ts";
 import type { DataFolder } from "./_data_folder.ts";
+import { SCAN_ENDING, stripExtension } from "./subject_of.ts";
 import {
   countFinding,
   countOf,
@@ -26,10 +27,10 @@ export function isNnunet(json: JsonObject): boolean {
 export function recogniseNnunet(folder: DataFolder, json: JsonObject, options: PickOptions): Recognised {
   const path = folder.pathOf("dataset.json");
   const ending = json["file_ending"] ?? ".nii.gz";
-  if (ending !== ".nii" && ending !== ".nii.gz") {
+  if (typeof ending !== "string" || !SCAN_ENDING.test(ending)) {
     throw new Error(
       `Cannot index data set: ${path} names files that cannot be read: got file_ending ${JSON.stringify(ending)}, ` +
-        `expected ".nii" or ".nii.gz". Convert them to NIfTI.`,
+        `expected one such as ".nii.gz", ".nrrd" or ".mha". Convert them to NIfTI.`,
     );
   }
   const suffix = `_${String(options.channel).padStart(4, "0")}${ending}`;
@@ -69,7 +70,7 @@ function searchImages(folder: DataFolder, suffix: string): Training {
     image,
     label: image.slice(0, -suffix.length).replace("imagesTr/", "labelsTr/") + suffix.slice("_0000".length),
   }));
-  const misnamed = images.filter((file) => !/_\d{4}\.nii(\.gz)?$/.test(file));
+  const misnamed = images.filter((file) => !/_\d{4}$/.test(stripExtension(file)));
   return {
     cases,
     others: images,

@@ -4,11 +4,14 @@ import type { DataFolder } from "./_data_folder.ts";
 import { recogniseDecathlon } from "./_decathlon.ts";
 import { recogniseFlat } from "./_flat.ts";
 import { findManifest, recogniseManifest } from "./_manifest.ts";
+import { findArchive, recogniseMedmnist } from "./_medmnist.ts";
 import { isNnunet, recogniseNnunet } from "./_nnunet.ts";
 import { isObject, type PickOptions, type Recognised } from "./_recognised.ts";
 
 /** Tells how a folder is laid out: by its manifest, its `dataset.json`, BIDS' names, or as it lies. */
 export async function recognise(folder: DataFolder, options: PickOptions): Promise<Recognised> {
+  const archive = findArchive(folder);
+  if (archive !== undefined) return await recogniseMedmnist(folder, archive, options);
   const manifest = folder.list ?? await findManifest(folder);
   if (manifest !== undefined) return await recogniseManifest(folder, manifest, options);
   const json = await folder.readJson("dataset.json");
@@ -17,7 +20,7 @@ export async function recognise(folder: DataFolder, options: PickOptions): Promi
     if ("training" in json) return recogniseDecathlon(folder, json, options);
   }
   if (await isBids(folder)) return await recogniseBids(folder);
-  const flat = recogniseFlat(folder);
+  const flat = await recogniseFlat(folder);
   if (json === undefined) return flat;
   const finding: Finding = {
     severity: "warning",

@@ -14,6 +14,11 @@ export interface ListedCase {
   readonly modality?: Modality;
   /** Which item of an archive the scan is, where the image is one. */
   readonly item?: DatasetItem;
+  /** All files of the scan and which of their volumes it is, where a scan is many files. */
+  readonly files?: readonly string[];
+  readonly series?: string;
+  /** What to call it, where the image's name says nothing. */
+  readonly name?: string;
   /** What the scan shows as a whole, where the data set says it. */
   readonly classLabels?: readonly number[];
 }

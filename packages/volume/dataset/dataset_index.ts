@@ -23,6 +23,10 @@ export interface DatasetCase {
   readonly labelPath?: string;
   /** Which item of the image's file the scan is, where that is an archive of many. */
   readonly item?: DatasetItem;
+  /** All files of the scan, where it is a DICOM series. */
+  readonly files?: readonly string[];
+  /** Which volume of these files it is, as `readDicom` names it. */
+  readonly series?: string;
   /** Classes of the scan as a whole, where the data set gives them. */
   readonly classLabels?: readonly number[];
   /** What made the scan, as far as the data set says. */

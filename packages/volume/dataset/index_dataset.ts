@@ -28,7 +28,8 @@ export interface IndexDatasetOptions {
  * 2. a Medical Segmentation Decathlon or nnU-Net v2 `dataset.json`, named itself or in the folder;
  * 3. BIDS, by its `dataset_description.json` or its folders: the 3D scans of each subject and session, label maps from beside them
  *    or from `derivatives`;
- * 4. `.nii` and `.nii.gz` files as they lie.
+ * 4. MedMNIST's `.npz`, named itself or alone in the folder: one case for each item of `train_images` and `val_images` (`test_images`);
+ * 5. scans as they lie: NIfTI, NRRD, MetaImage and MGH files, and every DICOM series, localisers left out.
  *
  * A Decathlon's `validation` list is its split, and so is a manifest's. Else `split.json`, `split_dev.json` or nnU-Net's
  * `splits_final.json` (first fold) beside the scans is taken. Nothing but lists is opened, unless `hashContents` asks for the images;
@@ -57,12 +58,13 @@ export async function indexDataset(path: string, options: IndexDatasetOptions = 
   const ids = idsOf(listed);
   const ruled = rulesFor(listed.map(({ image }) => image));
   const cases = listed.map((entry, index): DatasetCase => {
-    const { image, label, subject, modality = recognised.modality, ...known } = entry;
+    const { image, label, subject, name: _, files, modality = recognised.modality, ...known } = entry;
     return {
       ...known,
       id: ids[index]!,
       subject: options.subjectOf?.(image) ?? subject ?? ruled(image),
       imagePath: folder.pathOf(image),
+      ...(files && { files: files.map((file) => folder.pathOf(file)) }),
       ...(label !== undefined && { labelPath: folder.pathOf(label) }),
       modality,
     };
@@ -96,14 +98,14 @@ function rulesFor(images: readonly string[]): (path: string) => string {
 
 function noScans(folder: DataFolder, { title, others }: Recognised): Error {
   const seen = folder.files.length === 0
-    ? "no .nii or .nii.gz file at any depth"
-    : `${countOf(folder.files.length, "NIfTI file")} of which none is a scan of the list (${someOf(folder.files)})`;
+    ? "no file that is one at any depth"
+    : `${countOf(folder.files.length, "file")} of which none is a scan of the list (${someOf(folder.files)})`;
   const labels = others.length > 0 && others.length === folder.files.length
     ? " All look like label maps by their names."
     : "";
   return new Error(
-    `Cannot index data set: ${folder.path} holds no scans: got a ${title} with ${seen}, expected at least one .nii or .nii.gz ` +
-      `image.${labels} Check the path, or convert other formats to NIfTI.`,
+    `Cannot index data set: ${folder.path} holds no scans: got a ${title} with ${seen}, expected at least one ` +
+      `image (NIfTI, NRRD, MetaImage, MGH or DICOM).${labels} Check the path, or convert other formats.`,
   );
 }
 

@@ -69,7 +69,10 @@ function folders(path: string): string[] {
   return path.split("/").slice(0, -1).toReversed().filter((name) => !GENERAL_FOLDER.test(name));
 }
 
-/** Takes `.nii` or `.nii.gz` off a name. */
+/** How names of scans end, of every format that is one file or a header with a file beside it. */
+export const SCAN_ENDING = /\.(?:nii(?:\.gz)?|nrrd|nhdr|mha|mhd|mgh(?:\.gz)?|mgz|hdr(?:\.gz)?)$/i;
+
+/** Takes the ending of a scan off a name. */
 export function stripExtension(name: string): string {
-  return name.replace(/\.nii(\.gz)?$/i, "");
+  return name.replace(SCAN_ENDING, "");
 }

@@ -5,11 +5,12 @@ import { CorruptVolumeError, type Finding, findingOf } from "../findings.ts";
 import { columnNorms } from "../geometry/affine.ts";
 import { orientationOf } from "../geometry/orientation.ts";
 import { checkVolume, measureVoxels } from "../intensity/voxel_statistics.ts";
-import { countIdentifyingFields, type IdentifyingFields } from "../privacy/identifying_fields.ts";
 import type { Volume } from "../volume.ts";
 import { countLabels, looksLikeLabels } from "./_count_labels.ts";
 import { checkSpacing, compareGrids, hasNoWorldPosition } from "./_grid_findings.ts";
+import { withoutFrame } from "./_without_frame.ts";
 import { checkLabels } from "./_label_findings.ts";
+import { countFields, privacyFindings, withoutRepeats } from "./_privacy_findings.ts";
 import type { CaseInspection, LabelInspection } from "./dataset_inspection.ts";
 import { voxelTypeOf } from "./inspect_volume.ts";
 
@@ -39,9 +40,9 @@ export async function inspectCase(entry: DatasetCase, options: InspectCaseOption
   const onFinding = (finding: Finding): void => void findings.push(finding);
   const { id, subject, session, split, imagePath: path } = entry;
   const known = { id, subject, ...(session && { session }), ...(split && { split }), path };
-  const fields = entry.item ? undefined : await countFields(path);
+  const fields = entry.item ? undefined : await countFields(entry.files ?? [path]);
   if (fields) findings.push(...privacyFindings(fields, path));
-  const volume = await tryReading(() => readCase(entry, { onFinding }), { path, onFinding });
+  const volume = await tryReading(() => readCase(entry, { onFinding, irregular: "report" }), { path, onFinding });
   if (volume) {
     findings.push(
       ...checkVolume(volume, { path, ...(options.minimumShape && { minimumShape: options.minimumShape }) }),
@@ -63,9 +64,9 @@ export async function inspectCase(entry: DatasetCase, options: InspectCaseOption
       ...(fields && { identifyingFields: fields.count }),
       ...(label && { label }),
     },
-    findings,
+    findings: withoutRepeats(findings),
     ...(voxelHash && { voxelHash }),
-    ...(grid && { noWorldPosition: hasNoWorldPosition(grid) }),
+    ...(grid && !entry.item && { noWorldPosition: hasNoWorldPosition(grid) }),
   };
 }
 
@@ -102,10 +103,10 @@ async function inspectLabel(
     readonly onFinding: (finding: Finding) => void;
   },
 ): Promise<LabelInspection> {
-  const fields = await countFields(path);
+  const fields = await countFields([path]);
   if (fields) privacyFindings(fields, path).forEach(onFinding);
   const entry = { imagePath: path, modality: "unknown" } as const;
-  const volume = await tryReading(() => readCase(entry, { onFinding }), { path, onFinding });
+  const volume = await tryReading(() => readCase(entry, { onFinding, irregular: "report" }), { path, onFinding });
   if (!volume) return { path };
   const { counts, findings } = checkLabels(volume, { path, declared });
   if (grid) findings.push(...compareGrids(grid, volume, path));
@@ -122,7 +123,7 @@ export async function tryReading<T>(
     return await read();
   } catch (error) {
     if (error instanceof RangeError) throw error; // the caller's options
-    if (error instanceof CorruptVolumeError) onFinding({ ...findingOf(error, path), message: problemOf(error) });
+    if (error instanceof CorruptVolumeError) onFinding(withoutFrame(findingOf(error, path)));
     else {
       const message = (error as Error).message;
       const fix = "Check the file and its permissions.";
@@ -130,50 +131,6 @@ export async function tryReading<T>(
     }
     return undefined;
   }
-}
-
-/** An error's message without what a finding says beside it: action, path and remedy. */
-function problemOf({ message, path, fix }: CorruptVolumeError): string {
-  const start = message.indexOf(`${path}: `);
-  const problem = start < 0 ? message : message.slice(start + path.length + 2);
-  return problem.endsWith(`. ${fix}`) ? problem.slice(0, -fix.length - 2) : problem;
-}
-
-/** Counts header fields; a file that cannot be opened is told by its reader. */
-export async function countFields(path: string): Promise<IdentifyingFields | undefined> {
-  try {
-    return await countIdentifyingFields(path);
-  } catch {
-    return undefined;
-  }
-}
-
-/** Says how many header fields can name a patient, never what they hold: codes `identifying-header` and `burned-in-annotation`. */
-export function privacyFindings({ count, fields, burnedInAnnotation }: IdentifyingFields, path: string): Finding[] {
-  const findings: Finding[] = [];
-  if (count > 0) {
-    const names = Object.entries(fields).map(([name, times]) => times > 1 ? `${name} ×${times}` : name);
-    const shown = names.slice(0, 8).join(", ") + (names.length > 8 ? ", …" : "");
-    findings.push({
-      severity: "warning",
-      code: "identifying-header",
-      path,
-      message: `${count} header ${
-        count === 1 ? "field that can name a patient is" : "fields that can name a patient are"
-      } filled in (${shown})`,
-      fix: "Write the scan anew with writeNifti, which copies no header, before it is passed on.",
-    });
-  }
-  if (burnedInAnnotation === "yes") {
-    findings.push({
-      severity: "warning",
-      code: "burned-in-annotation",
-      path,
-      message: "the header says that a patient's data are written into the picture",
-      fix: "Look at it; crop or leave out what shows text before it is learned from or passed on.",
-    });
-  }
-  return findings;
 }
 
 function hashVoxels({ data, shape }: Volume): string {

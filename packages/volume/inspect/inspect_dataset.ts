@@ -3,6 +3,7 @@ import { indexDataset, type IndexDatasetOptions } from "../dataset/index_dataset
 import type { Finding } from "../findings.ts";
 import type { Volume } from "../volume.ts";
 import { checkWhole } from "./_whole_findings.ts";
+import { withoutFrame } from "./_without_frame.ts";
 import type { CaseInspection, DatasetInspection } from "./dataset_inspection.ts";
 import { inspectCase, type LookedAtCase } from "./inspect_case.ts";
 
@@ -57,6 +58,6 @@ export async function inspectDataset(path: string, options: InspectDatasetOption
 
 /** A label map that a list promises is missed here, if not by pretraining. */
 function asSeenByADoctor(finding: Finding): Finding {
-  if (finding.code !== "missing-label") return finding;
+  if (finding.code !== "missing-label") return withoutFrame(finding);
   return { ...finding, severity: "error", fix: "Copy it there, or take it off the list." };
 }

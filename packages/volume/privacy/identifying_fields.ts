@@ -1,6 +1,10 @@
+import { dicomPrivacy } from "../dicom/dicom_privacy.ts";
+import { readDicomHeader } from "../dicom/dicom_header.ts";
+import { CorruptVolumeError } from "../findings.ts";
 import { type ByteSource, openByteSource } from "../nifti/_byte_source.ts";
 import { countMetaimageFields, countNrrdFields } from "./_text_header_fields.ts";
 import { countNiftiFields } from "./_nifti_fields.ts";
+import { FieldTally } from "./_tally.ts";
 
 /** Header fields of a file that can say whom a scan shows: how many are filled in, never what they say. */
 export interface IdentifyingFields {
@@ -8,7 +12,10 @@ export interface IdentifyingFields {
   readonly format: "nifti" | "nrrd" | "metaimage" | "dicom" | "unknown";
   /** Number of such fields that are filled in. */
   readonly count: number;
-  /** Count by the standard's own name of the field, such as `PatientName` or `descrip`. A name that the file made up stands as `other`. */
+  /**
+   * Count by the standard's own name of the field, such as `PatientName` or `descrip`; `private attribute` for those of DICOM whose meaning is not
+   * known. A name that the file made up stands as `other`.
+   */
   readonly fields: Readonly<Record<string, number>>;
   /** Whether the file says that a patient's data are written into the picture itself; DICOM alone can say so. */
   readonly burnedInAnnotation: "yes" | "no" | "unknown";
@@ -22,20 +29,35 @@ const HEADER_BYTES = 1 << 16;
  *
  * In NIfTI these are the free texts `descrip`, `aux_file`, `intent_name`, `db_name` and `data_type` (unless they hold no more than
  * the name and version of a known tool) and header extensions; in NRRD and MetaImage comments, free texts and key-value pairs; in
- * DICOM the attributes on patient, visit, physicians, institution, dates and comments of PS3.15's table E.1-1, at any depth of sequences.
+ * DICOM what {@linkcode dicomPrivacy} tells.
  *
  * @param source Path, or the bytes of a file. Only the header is read.
  * @returns Counts by field.
  * @throws Error when the file cannot be opened. A header that is damaged counts as far as it can be read.
  */
 export async function countIdentifyingFields(source: string | Uint8Array): Promise<IdentifyingFields> {
-  const opened = await openByteSource(source);
+  const opened = await openByteSource(source, { format: "header" });
   try {
     const bytes = await readStart(opened);
     const counted = countNiftiFields(bytes) ?? countNrrdFields(bytes) ?? countMetaimageFields(bytes);
-    return counted ?? { format: "unknown", count: 0, fields: {}, burnedInAnnotation: "unknown" };
+    return counted ?? await countDicomFields(source) ??
+      { format: "unknown", count: 0, fields: {}, burnedInAnnotation: "unknown" };
   } finally {
     await opened.close();
+  }
+}
+
+/** Counts attributes of a DICOM header; `undefined` when it is none or damaged. */
+async function countDicomFields(source: string | Uint8Array): Promise<IdentifyingFields | undefined> {
+  try {
+    const { identifying, privateAttributes, burnedInAnnotation } = dicomPrivacy(await readDicomHeader(source));
+    const tally = new FieldTally();
+    for (const [name, count] of Object.entries(identifying)) tally.add(name, count);
+    tally.add("private attribute", privateAttributes);
+    return tally.result("dicom", burnedInAnnotation);
+  } catch (error) {
+    if (error instanceof CorruptVolumeError) return undefined;
+    throw error;
   }
 }
 

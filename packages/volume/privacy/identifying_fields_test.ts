@@ -44,7 +44,9 @@ Deno.test("countIdentifyingFields: NIfTI texts and extensions are counted by nam
 Deno.test("countIdentifyingFields: the name of a tool is no patient, a number may be a date of birth", async () => {
   const plain = await encodeNifti(VOLUME, { description: "" });
   const counts = async (text: string) => (await countIdentifyingFields(withText(plain, 148, text))).count;
-  for (const text of ["none", "FSL5.0", "6.0.4:ddd0a010", "spm 12", "SimpleITK"]) assert.equal(await counts(text), 0, text);
+  for (const text of ["none", "FSL5.0", "6.0.4:ddd0a010", "spm 12", "SimpleITK"]) {
+    assert.equal(await counts(text), 0, text);
+  }
   for (const text of ["19550312", "12.03.1955", "FSL5.0 Doe", "12345"]) assert.equal(await counts(text), 1, text);
 });
 

@@ -1,0 +1,181 @@
+import { strict as assert } from "node:assert";
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import process from "node:process";
+import { fileURLToPath } from "node:url";
+import { countIdentifyingFields, indexDataset, inspectDataset, inspectScan, readCase } from "../mod.ts";
+import { inFolder, SCAN } from "./testdata/in_folder.ts";
+import { makeDicom } from "./testdata/make_dicom.ts";
+import { makeNpz } from "./testdata/make_npz.ts";
+
+const NRRD = new TextEncoder().encode(
+  "NRRD0004\ntype: uchar\ndimension: 3\nsizes: 2 2 2\nencoding: ascii\nspace: RAS\n" +
+    "space directions: (1,0,0) (0,1,0) (0,0,1)\nspace origin: (0,0,0)\n\n1 2 3 4 5 6 7 8\n",
+);
+
+/** A series of slices 3 mm apart, files named against their order. */
+function series(
+  folder: string,
+  more: Partial<Parameters<typeof makeDicom>[0]> = {},
+  heights = [0, 3, 6, 9],
+): Record<string, Uint8Array> {
+  return Object.fromEntries(heights.map((heightMm, index) => [
+    `${folder}/IM${heights.length - index}`,
+    makeDicom({ heightMm, ...more }),
+  ]));
+}
+
+Deno.test("indexDataset: a flat folder of every format, DICOM series among them, persons numbered and not named", () =>
+  inFolder({
+    "a1.nii": SCAN,
+    "b2.nrrd": NRRD,
+    "b2_seg.nrrd": NRRD,
+    "dicom/one": makeDicom({ heightMm: 0, series: "1.9", patientId: "DOE-1" }),
+    ...series("dicom/first", { series: "1.1", patientId: "DOE-1" }),
+    ...series("dicom/second", { series: "1.2", patientId: "DOE-2", modality: "MR" }),
+    ...series("dicom/scout", { series: "1.3", patientId: "DOE-2", imageType: "ORIGINAL\\PRIMARY\\LOCALIZER" }),
+    "readme": "no scan",
+    "c3.hdr": "an ENVI header, without image",
+  }, async (folder) => {
+    const index = await indexDataset(folder);
+    assert.equal(
+      index.description,
+      "folder of 3 DICOM series and 2 NRRD files and 1 NIfTI files: 5 scans of 4 subjects",
+    );
+    const within = (path: string): string => path.slice(folder.length + 1);
+    assert.deepEqual(
+      index.cases.map((
+        { id, subject, imagePath, files, modality },
+      ) => [id, subject, within(imagePath), files?.length, modality]),
+      [
+        ["a1", "a1", "a1.nii", undefined, "unknown"],
+        ["b2", "b2", "b2.nrrd", undefined, "unknown"],
+        ["first", "patient-1", "dicom/first", 4, "CT"],
+        ["one", "patient-1", "dicom/one", 1, "CT"],
+        ["second", "patient-2", "dicom/second", 4, "MR"],
+      ],
+    );
+    assert.equal(within(index.cases[1]!.labelPath!), "b2_seg.nrrd");
+    assert.deepEqual(index.findings.map(({ code }) => code), ["labels-left-out", "localisers-left-out"]);
+    assert.doesNotMatch(JSON.stringify(index), /DOE/);
+    const shapes = await Promise.all(index.cases.map(async (entry) => (await readCase(entry)).shape.join()));
+    assert.deepEqual(shapes, ["2,2,2", "2,2,2", "4,8,8", "1,8,8", "4,8,8"]);
+    assert.deepEqual((await readCase(index.cases[2]!)).modality, "CT");
+  }));
+
+Deno.test("inspectDataset: a DICOM series with a gap, a name in its header and text in its picture, whose values stay untold", () =>
+  inFolder(
+    series("s", { patientName: "DOE^JANE", patientId: "19550312", burnedIn: true }, [0, 3, 6, 12]),
+    async (folder) => {
+      const result = await inspectDataset(folder);
+      const [only] = result.cases;
+      assert.deepEqual([only!.id, only!.subject, only!.shape, only!.orientation], ["s", "patient-1", [4, 8, 8], "LPS"]);
+      const codes = result.findings.map(({ code }) => code);
+      assert.ok(codes.includes("missing-slices") || codes.includes("uneven-slices"), codes.join());
+      assert.equal(codes.filter((code) => code === "burned-in-annotation").length, 1);
+      const header = result.findings.find(({ code }) => code === "identifying-header")!;
+      assert.match(header.message, /PatientName.*PatientID|PatientID.*PatientName/);
+      assert.ok(only!.identifyingFields! >= 2);
+      const scan = await inspectScan(join(folder, "s"));
+      assert.ok(scan.identifying!.fields["PatientName"] === 1 && scan.identifying!.burnedInAnnotation === "yes");
+      const { canonical: _, ...told } = scan;
+      for (const output of [JSON.stringify(result), JSON.stringify(told)]) assert.doesNotMatch(output, /DOE|JANE|1955/);
+    },
+  ));
+
+Deno.test("countIdentifyingFields: DICOM attributes by the standard's names", async () => {
+  const counted = await countIdentifyingFields(makeDicom({ heightMm: 0, patientName: "DOE^JANE" }));
+  assert.equal(counted.format, "dicom");
+  assert.deepEqual([counted.fields["PatientName"], counted.fields["PatientID"]], [1, 1]);
+  assert.doesNotMatch(JSON.stringify(counted), /DOE/);
+});
+
+const ITEMS = Uint8Array.from({ length: 4 * 2 * 3 * 2 }, (_, i) => i);
+const MEDMNIST = makeNpz({
+  train_images: { shape: [3, 2, 3, 2], data: ITEMS.subarray(0, 36) },
+  train_labels: { shape: [3, 1], data: Uint8Array.of(1, 0, 1) },
+  val_images: { shape: [1, 2, 3, 2], data: ITEMS.subarray(36) },
+  val_labels: { shape: [1, 1], data: Uint8Array.of(0) },
+  test_images: { shape: [1, 2, 3, 2], data: ITEMS.subarray(36) },
+});
+
+Deno.test("indexDataset: a MedMNIST archive: items with their classes and its own split", () =>
+  inFolder({ "adrenalmnist3d.npz": MEDMNIST }, async (folder) => {
+    const index = await indexDataset(folder);
+    assert.equal(index.description, "MedMNIST archive: 4 scans, 1 of them for validation by its own split");
+    assert.deepEqual(index.cases.map(({ id, split, classLabels, item }) => [id, split, classLabels, item!.index]), [
+      ["train/0", "train", [1], 0],
+      ["train/1", "train", [0], 1],
+      ["train/2", "train", [1], 2],
+      ["val/0", "validation", [0], 0],
+    ]);
+    assert.deepEqual(index.findings.map(({ code }) => code), ["test-left-out", "no-geometry"]);
+    const volume = await readCase(index.cases[1]!);
+    assert.deepEqual([volume.shape, Array.from(volume.data)], [[2, 3, 2], Array.from(ITEMS.subarray(12, 24))]);
+    assert.match(volume.history[0]!, /item 1 of train_images/);
+    const named = await indexDataset(join(folder, "adrenalmnist3d.npz"), { includeTest: true });
+    assert.deepEqual(named.cases.map(({ id, classLabels }) => [id, classLabels]).at(-1), ["test/0", undefined]);
+    assert.deepEqual(Array.from((await readCase(named.cases[4]!)).data), Array.from(ITEMS.subarray(36)));
+    assert.deepEqual((await inspectDataset(folder)).findings.map(({ code }) => code), ["test-left-out", "no-geometry"]);
+  }));
+
+Deno.test("indexDataset: archives that are no MedMNIST, or whose classes do not fit, are told", async () => {
+  const flat = makeNpz({ train_images: { shape: [2, 2, 3], data: new Uint8Array(12) } });
+  await inFolder(
+    { "x.npz": flat },
+    (folder) => assert.rejects(indexDataset(folder), /shape \(2, 2, 3\), expected \(items/),
+  );
+  const other = makeNpz({ volume: { shape: [2, 2, 2], data: new Uint8Array(8) } });
+  await inFolder(
+    { "x.npz": other },
+    (folder) => assert.rejects(indexDataset(folder), /holds no train_images.* but volume/),
+  );
+  const short = makeNpz({
+    train_images: { shape: [2, 2, 2, 2], data: new Uint8Array(16) },
+    train_labels: { shape: [1, 1], data: new Uint8Array(1) },
+  });
+  await inFolder({ "x.npz": short }, async (folder) => {
+    const { cases, findings } = await indexDataset(folder);
+    assert.deepEqual([cases.map(({ classLabels }) => classLabels), findings[0]!.code], [
+      [undefined, undefined],
+      "bad-classes",
+    ]);
+  });
+  await inFolder(
+    { "x.npz": MEDMNIST.subarray(0, 200) },
+    (folder) => assert.rejects(indexDataset(folder), { name: "CorruptVolumeError" }),
+  );
+});
+
+Deno.test("indexDataset: a manifest may name scans of any format and folders of DICOM files", () =>
+  inFolder(
+    { "manifest.csv": "image,subject\nb2.nrrd,p1\ns,p2\n", "b2.nrrd": NRRD, ...series("s") },
+    async (folder) => {
+      const { cases } = await indexDataset(folder);
+      assert.deepEqual(cases.map(({ subject }) => subject), ["p1", "p2"]);
+      assert.deepEqual((await readCase(cases[1]!)).shape, [4, 8, 8]);
+    },
+  ));
+
+const DATA = process.env["MED3D_DATA"] ?? fileURLToPath(new URL("../../../../shared/data", import.meta.url));
+const ADRENAL = join(DATA, "adrenalmnist3d");
+if (!existsSync(ADRENAL)) console.warn(`no real data at ${ADRENAL}: its test is skipped`);
+
+Deno.test({
+  name: "indexDataset: AdrenalMNIST3D has 1188 items to train on, 98 to validate, 929 and 259 of its classes",
+  ignore: !existsSync(ADRENAL),
+  fn: async () => {
+    const { cases } = await indexDataset(ADRENAL);
+    assert.deepEqual(["train", "validation"].map((side) => cases.filter(({ split }) => split === side).length), [
+      1188,
+      98,
+    ]);
+    const training = cases.filter(({ split }) => split === "train").map(({ classLabels }) => classLabels![0]);
+    assert.deepEqual([training.filter((label) => label === 0).length, training.filter((label) => label === 1).length], [
+      929,
+      259,
+    ]);
+    const volume = await readCase(cases[1000]!);
+    assert.deepEqual([volume.shape, new Set(volume.data).size], [[28, 28, 28], 2]);
+  },
+});
