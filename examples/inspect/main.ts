@@ -3,6 +3,7 @@
  */
 import {
   type DatasetCase,
+  indexDataset,
   inspectDataset,
   inspectScan,
   renderPlanesPng,
@@ -41,7 +42,10 @@ interface Flags {
 
 function command(): Command {
   return createCommand("inspect", "Says what scans are, what is done to their voxels and what is wrong with them.")
-    .argument("<paths...>", "scans, or folders, dataset.json and manifests (.csv, .tsv, .jsonl) of scans")
+    .argument(
+      "<paths...>",
+      "scans, folders of one DICOM series, or folders and lists of scans (dataset.json, .csv, .jsonl, .npz)",
+    )
     .option("--json", "print one JSON object and nothing else (default: text)", false)
     .option("--html <file>", "write a page with tables and pictures that needs nothing from outside (default: none)")
     .option(
@@ -119,10 +123,15 @@ async function lookAtFolder(path: string, flags: Flags, signal: AbortSignal): Pr
   }
 }
 
-/** Sorts paths into files and folders; a path where there is nothing is a mistake in the call. */
+/**
+ * Tells what is looked at as a data set from what is one scan, as a folder of one DICOM series is; a path where there is nothing is a mistake in
+ * the call.
+ */
 async function isFolder(path: string): Promise<boolean> {
   try {
-    return (await stat(path)).isDirectory() || LIST.test(path);
+    if (!(await stat(path)).isDirectory()) return LIST.test(path);
+    const index = await indexDataset(path).catch(() => undefined);
+    return !(index?.cases.length === 1 && index.cases[0]!.files !== undefined);
   } catch (error) {
     throw new UsageError(`Cannot inspect ${path}: ${(error as Error).message}. Check the path.`, { cause: error });
   }

@@ -33,6 +33,7 @@ export { canonicalJson } from "./cache/canonical_json.ts";
 export { hashFiles } from "./cache/hash_files.ts";
 export { type CacheKey, openCache, type OpenCacheOptions, type VolumeCache } from "./cache/open_cache.ts";
 export type { DatasetCase, DatasetIndex, DatasetItem } from "./dataset/dataset_index.ts";
+export { hashCase } from "./dataset/hash_case.ts";
 export { indexDataset, type IndexDatasetOptions } from "./dataset/index_dataset.ts";
 export { readCase, type ReadCaseOptions } from "./dataset/read_case.ts";
 export { splitBySubject, type SplitCase, type SplitOptions, type SubjectSplit } from "./dataset/split_by_subject.ts";

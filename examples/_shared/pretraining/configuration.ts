@@ -11,7 +11,7 @@ const fraction = z.number().gt(0).lt(1);
 /** Shape of a pretraining configuration: every key, its bounds and its default. */
 export const configurationSchema = z.strictObject({
   data: z.string().min(1).nullable().default(null)
-    .describe("folder of .nii/.nii.gz, or of a Decathlon or nnU-Net dataset.json"),
+    .describe("folder of scans: BIDS, Decathlon, nnU-Net, MedMNIST, DICOM or files as they lie; or a manifest"),
   out: z.string().min(1).nullable().default(null).describe("folder of the run"),
   modality: z.enum(["CT", "MR"]).nullable().default(null).describe("what made the scans: CT or MR"),
   preset: z.enum(PRESET_NAMES).default("robust").describe(

@@ -1,6 +1,6 @@
 import {
   type Finding,
-  hashFiles,
+  hashCase,
   indexDataset,
   makePhantom,
   readCase,
@@ -21,8 +21,8 @@ export interface ScanSource {
   readonly path: string;
   /** Reads the scan in file order; oddities that did not stop the reading go to `onFinding`. */
   readonly load: (onFinding?: (finding: Finding) => void) => Promise<Volume>;
-  /** Identifies what is loaded by its content, for a cache on disk; absent where loading takes no longer than that. */
-  readonly identify?: () => Promise<string>;
+  /** Identifies what is loaded by its content, for a cache on disk; nothing where that is not known. */
+  readonly identify?: () => Promise<string | undefined>;
 }
 
 /** The scans of a run. */
@@ -80,7 +80,10 @@ async function listFolder(path: string, { heldOutFraction, modality, seed }: Sca
       heldOut: held.has(entry.id),
       path: entry.imagePath,
       load: (onFinding = () => {}) => readCase(entry, { modality: made, onFinding }),
-      identify: async () => `${made} ${await hashFiles(entry.imagePath)}`,
+      identify: async () => {
+        const content = await hashCase(entry);
+        return content === undefined ? undefined : `${made} ${content}`;
+      },
     };
   });
   if (scans.length - held.size < 2) {

@@ -3,7 +3,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
-import { countIdentifyingFields, indexDataset, inspectDataset, inspectScan, readCase } from "../mod.ts";
+import { countIdentifyingFields, hashCase, indexDataset, inspectDataset, inspectScan, readCase } from "../mod.ts";
 import { inFolder, SCAN } from "./testdata/in_folder.ts";
 import { makeDicom } from "./testdata/make_dicom.ts";
 import { makeNpz } from "./testdata/make_npz.ts";
@@ -146,6 +146,23 @@ Deno.test("indexDataset: archives that are no MedMNIST, or whose classes do not 
     (folder) => assert.rejects(indexDataset(folder), { name: "CorruptVolumeError" }),
   );
 });
+
+Deno.test("hashCase: changes with every file, item and series; nothing where voxels lie elsewhere", () =>
+  inFolder({ "a.nrrd": NRRD, "b.nhdr": NRRD, "x.npz": MEDMNIST, ...series("s") }, async (folder) => {
+    const image = (name: string) => ({ imagePath: join(folder, name) });
+    const hashes = [
+      await hashCase(image("a.nrrd")),
+      ...await Promise.all(
+        [0, 1].map((index) => hashCase({ ...image("x.npz"), item: { array: "train_images", index } })),
+      ),
+      await hashCase({ ...image("s"), files: [join(folder, "s/IM1"), join(folder, "s/IM2")], series: "1" }),
+      await hashCase({ ...image("s"), files: [join(folder, "s/IM1"), join(folder, "s/IM3")], series: "1" }),
+      await hashCase({ ...image("s"), files: [join(folder, "s/IM1"), join(folder, "s/IM3")], series: "2" }),
+    ];
+    assert.equal(new Set(hashes).size, 6);
+    assert.ok(hashes.every((hash) => hash !== undefined));
+    assert.deepEqual([await hashCase(image("b.nhdr")), await hashCase(image("s"))], [undefined, undefined]);
+  }));
 
 Deno.test("indexDataset: a manifest may name scans of any format and folders of DICOM files", () =>
   inFolder(
