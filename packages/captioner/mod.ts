@@ -30,6 +30,8 @@ export { hashSliceInContext } from "./hash_slice_in_context.ts";
 export { measureSlice } from "./measure/measure_slice.ts";
 export * from "./measure/slice_measurements.ts";
 export { MeasuringCaptioner, type MeasuringCaptionerOptions } from "./measuring_captioner.ts";
+export { captionRecord, isRecordingCaptioner } from "./remote/caption_record.ts";
+export { CaptionerStoppedError, CaptionRefusedError } from "./remote/caption_refused_error.ts";
 export {
   type CaptionEntry,
   CaptionStore,
