@@ -70,7 +70,9 @@ export interface Frame {
   readonly marks: ReadonlyMap<string, string>;
   /** Whether it is an overview for planning. */
   readonly localiser: boolean;
-  /** Number of the segment that a frame of a segmentation shows. */
+  /** Whether frames that would be empty may have been left out, as in segmentations. */
+  readonly sparse: boolean;
+  /** Number of the segment that a frame of a binary segmentation shows. */
   readonly segment: number | undefined;
 }
 
@@ -172,20 +174,28 @@ export function framesOf(file: DicomFile, source: FrameSource): Frame[] {
     throw dicomFault("bad-dimensions", file.path, problem);
   }
   const detector = dataset.items("DetectorInformationSequence")[0];
-  const offsets = dataset.numbers("GridFrameOffsetVector");
+  const offsets = offsetsOf(dataset, source.frames);
   const common = commonOf(dataset, [shared, detector]);
   const pointers = dataset.items("DimensionIndexSequence").map((item) => item.number("DimensionIndexPointer"));
   return Array.from({ length: source.frames }, (_, index) => {
     const own = perFrame[index];
     const frame = own ? commonOf(dataset, [own, shared, detector]) : common;
     const marks = own ? marksOf(dataset, [own, shared], pointers) : marksOf(dataset, [shared], []);
-    const position = offsets.length === source.frames && source.frames > 1 && !own
-      ? alongNormal(frame.position, frame.orientation, offsets[index]! - offsets[0]!)
-      : own || source.frames === 1
-      ? frame.position
-      : undefined; // one place for many frames: none of them is known
+    const offset = offsets[index];
+    const position = own || source.frames === 1 ? frame.position : offset === undefined
+      ? undefined // one place for many frames: none of them is known
+      : alongNormal(frame.position, frame.orientation, offset - offsets[0]!);
     return { source, index, ...frame, position, marks };
   });
+}
+
+/** Distances of a file's frames along their normal, where one place and a rule stand for all (PS3.3, C.8.8.3.2 and C.8.4.15). */
+function offsetsOf(dataset: DicomDataset, frames: number): number[] {
+  const dose = dataset.numbers("GridFrameOffsetVector");
+  if (dose.length === frames) return dose;
+  const spacing = dataset.number("SpacingBetweenSlices");
+  if (dataset.text("Modality") !== "NM" || !spacing || !dataset.texts("ImageType").includes("TOMO")) return [];
+  return Array.from({ length: frames }, (_, index) => index * spacing); // a negative spacing stacks them to the front
 }
 
 type Placed = Omit<Frame, "source" | "index" | "marks">;
@@ -215,6 +225,7 @@ function commonOf(dataset: DicomDataset, groups: readonly (DicomDataset | undefi
     slope: slope === 0 ? 1 : slope,
     intercept: pick("PixelValueTransformationSequence", "RescaleIntercept", 1)?.[0] ?? 0,
     localiser: types.some((type) => type.includes("LOCALIZER")),
+    sparse: dataset.has("SegmentationType"),
     segment: dataset.text("SegmentationType") === "BINARY"
       ? pick("SegmentIdentificationSequence", "ReferencedSegmentNumber", 1)?.[0]
       : undefined,

@@ -71,11 +71,13 @@ export async function decodeJpegFamily(
   checkSize(size, format, path);
   await loadCodecs(path);
   const { NativeCodecs, Context } = await library!;
+  // Voxels of 8 bits may be packed though the header allots them 16.
+  const bits = size.precision <= 8 ? 8 : size.precision <= 16 ? 16 : 32;
   const context = new Context({
     width: format.columns,
     height: format.rows,
-    bitsAllocated: format.bitsAllocated,
-    bitsStored: format.bitsStored,
+    bitsAllocated: bits,
+    bitsStored: Math.min(bits, format.bitsStored),
     samplesPerPixel: 1,
     pixelRepresentation: format.signed ? 1 : 0,
     planarConfiguration: 0,
@@ -90,11 +92,23 @@ export async function decodeJpegFamily(
     const problem = `a packed frame is damaged (${cause instanceof Error ? cause.message : cause})`;
     throw dicomFault("corrupt-pixels", path, problem, undefined, cause);
   }
-  const expected = format.rows * format.columns * format.bitsAllocated / 8;
+  const expected = format.rows * format.columns * bits / 8;
   if (decoded?.length !== expected) {
     throw dicomFault("corrupt-pixels", path, `a packed frame holds ${decoded?.length} bytes, expected ${expected}`);
   }
-  return decoded.slice();
+  return bits === format.bitsAllocated ? decoded.slice() : widened(decoded, bits, format);
+}
+
+/** Brings little-endian voxels to the width that the header allots. */
+function widened(bytes: Uint8Array, bits: number, format: PixelFormat): Uint8Array<ArrayBuffer> {
+  const [from, to] = [bits / 8, format.bitsAllocated / 8];
+  const result = new Uint8Array(bytes.length / from * to);
+  for (let i = 0; i < bytes.length / from; i++) {
+    result.set(bytes.subarray(i * from, (i + 1) * from), i * to);
+    const isNegative = format.signed && bytes[(i + 1) * from - 1]! >= 128;
+    if (isNegative) result.fill(0xff, i * to + from, (i + 1) * to);
+  }
+  return result;
 }
 
 function checkSize(size: CodestreamSize, format: PixelFormat, path: string): void {

@@ -73,7 +73,7 @@ export function stackFrames(frames: readonly Frame[], options: StackOptions): Fr
     const along = normalOf(frames[0]!.orientation!).map((value) => value * step) as unknown as Triple;
     return { slots, affine: affineOf(frames[0]!, centres[0]!, along, note), placed: true, findings };
   }
-  if (isSegmentation) slots = withEmptySlices(slots, heights, options);
+  if (frames[0]!.sparse) slots = withEmptySlices(slots, heights, options);
   else checkSteps(heights, options, note);
   const count = slots.length - 1;
   const [first, last] = [centres[0]!, centres.at(-1)!];
