@@ -183,12 +183,12 @@ def packed_by_deno(ds, encoder, syntax, **parameters):
     assert np.array_equal(ds.pixel_array.ravel(), values), (encoder, syntax)
 
 
-def segmentation_by_highdicom(scan, labels):
+def segmentation_by_highdicom(scan, labels, kind=hd.seg.SegmentationTypeValues.BINARY, segments=2):
     code = codes.SCT.Organ
     described_segments = [
         hd.seg.SegmentDescription(number, f"part {number}", codes.SCT.AnatomicalStructure, code, hd.seg.SegmentAlgorithmTypeValues.MANUAL)
-        for number in (1, 2)]
-    return hd.seg.Segmentation(scan, labels, hd.seg.SegmentationTypeValues.BINARY, described_segments, f"{ROOT}.50", 50, f"{ROOT}.50.1", 1,
+        for number in range(1, segments + 1)]
+    return hd.seg.Segmentation(scan, labels, kind, described_segments, f"{ROOT}.50", 50, f"{ROOT}.50.1", 1,
                                "m", "n", "1", "2")
 
 
@@ -367,6 +367,19 @@ def main():
     cases.append(case("a segmentation by highdicom, an inner slice empty", [segmentation],
                       {**expected(scan[1:]), "values": described(labels[1:], np.eye(4))["values"]}, dtype="uint8"))
     check_own_segmentation(scan, labels)
+    fractions = np.where(labels[..., None] == 1, rng.random((*labels.shape, 1)), 0).astype("f4")
+    fractional = segmentation_by_highdicom(scan, fractions, hd.seg.SegmentationTypeValues.FRACTIONAL, segments=1)
+    stored = np.zeros(labels.shape, "u1")
+    places = {tuple(ds.ImagePositionPatient): n for n, ds in enumerate(scan)}
+    for frame, group_of_frame in zip(fractional.pixel_array, fractional.PerFrameFunctionalGroupsSequence):
+        stored[places[tuple(group_of_frame.PlanePositionSequence[0].ImagePositionPatient)]] = frame
+    cases.append(case("a fractional segmentation, an inner slice empty", [fractional],
+                      {**expected(scan[1:]), "values": described(stored[1:], np.eye(4))["values"]}, dtype="uint8"))
+
+    tomograph = image(signed, position=None, Modality="NM", ImageType=["ORIGINAL", "PRIMARY", "RECON TOMO", "EMISSION"], SpacingBetweenSlices=-4)
+    tomograph.DetectorInformationSequence = Sequence([group(ImagePositionPatient=[1, 2, 3], ImageOrientationPatient=[1, 0, 0, 0, 1, 0])])
+    upwards = [image(v, position=(1, 2, 3 - 4 * n)) for n, v in enumerate(signed)]
+    cases.append(case("NM, stacked to the front", [tomograph], expected(upwards), dtype="int16"))
 
     for name, parts, outcome in [("a DICOMDIR", ["IMAGES", "I1"], None), ("a DICOMDIR that leads out", ["..", "I1"], {"refused": "outside-folder"})]:
         inside = image(twelve[0])

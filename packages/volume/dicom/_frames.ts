@@ -194,7 +194,7 @@ function offsetsOf(dataset: DicomDataset, frames: number): number[] {
   const dose = dataset.numbers("GridFrameOffsetVector");
   if (dose.length === frames) return dose;
   const spacing = dataset.number("SpacingBetweenSlices");
-  if (dataset.text("Modality") !== "NM" || !spacing || !dataset.texts("ImageType").includes("TOMO")) return [];
+  if (dataset.text("Modality") !== "NM" || !spacing || !dataset.texts("ImageType").includes("RECON TOMO")) return [];
   return Array.from({ length: frames }, (_, index) => index * spacing); // a negative spacing stacks them to the front
 }
 
