@@ -23,9 +23,9 @@ export function formatLabels(values: readonly LabelCount[] | undefined): string 
 
 /** The facts on a file, in two columns. */
 export function fileFacts({ path, inspection, identifyingFields }: FileReport): Table {
-  const fields = Object.values(identifyingFields).reduce((sum, count) => sum + count, 0);
+  const naming = ["header fields that can name a patient", formatFieldCount(identifyingFields)];
   const head = ["file", path];
-  if (!inspection) return [head, ["readable", "no"], ["header fields that can name a patient", `${fields}`]];
+  if (!inspection) return [head, ["readable", "no"], naming];
   const { grid, canonical, voxelType, statistics, labels } = inspection;
   const { minimum, maximum, mean, standardDeviation, percentiles, nonFinite, voxels } = statistics;
   return [
@@ -39,8 +39,14 @@ export function fileFacts({ path, inspection, identifyingFields }: FileReport): 
     ["percentiles 1, 25, 50, 75, 99", Object.values(percentiles).map(formatNumber).join(", ")],
     ["NaN or infinite", nonFinite === 0 ? "none" : `${nonFinite} of ${voxels}`],
     ["label map", labels ? `it looks like one: ${formatLabels(labels)}` : "it does not look like one"],
-    ["header fields that can name a patient", fields === 0 ? "none filled in" : `${fields} filled in`],
+    naming,
   ];
+}
+
+function formatFieldCount(fields: FileReport["identifyingFields"]): string {
+  if (!fields) return "not looked into";
+  const count = Object.values(fields).reduce((sum, one) => sum + one, 0);
+  return count === 0 ? "none filled in" : `${count} filled in`;
 }
 
 function formatOrientation({ orientation, obliqueDegrees }: GridDescription): string {

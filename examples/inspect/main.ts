@@ -83,8 +83,8 @@ async function lookAtFile(path: string, { modality, frame }: Flags): Promise<Fil
   const picture = canonical && renderPlanesPng(canonical, { labels: inspection?.labels !== undefined });
   return {
     path,
-    identifyingFields: identifying?.fields ?? {},
     findings,
+    ...(identifying && identifying.format !== "unknown" && { identifyingFields: identifying.fields }),
     ...(inspection && { inspection }),
     ...(picture && { picture }),
   };

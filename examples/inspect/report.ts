@@ -6,8 +6,8 @@ export interface FileReport {
   readonly path: string;
   /** Absent where the file cannot be read. */
   readonly inspection?: VolumeInspection;
-  /** How many header fields that can name a patient are filled in, by the standard's name of the field. */
-  readonly identifyingFields: Readonly<Record<string, number>>;
+  /** How many header fields that can name a patient are filled in, by the standard's name of the field; absent where none was looked at. */
+  readonly identifyingFields?: Readonly<Record<string, number>>;
   readonly findings: readonly Finding[];
   /** Three planes, where the file can be read. */
   readonly picture?: Uint8Array;

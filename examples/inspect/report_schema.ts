@@ -38,8 +38,8 @@ const file = z.strictObject({
   }).optional(),
   labels: labels.optional().describe("where the voxels look like labels"),
   history: z.array(z.string()).optional().describe("what is done to the voxels, in order"),
-  identifyingFields: z.record(z.string(), z.int()).describe(
-    "how many header fields that can name a patient are filled in",
+  identifyingFields: z.record(z.string(), z.int()).optional().describe(
+    "how many header fields that can name a patient are filled in; absent where the format is not looked into",
   ),
   findings: z.array(finding),
 });
