@@ -3,7 +3,8 @@ import type { NiftiDatatype } from "../nifti/datatypes.ts";
 import type { VoxelArray } from "../volume.ts";
 import { dicomFault } from "./_fault.ts";
 import { type FrameReader, openFrames } from "./_frame_reader.ts";
-import type { Frame, PixelFormat } from "./_frames.ts";
+import type { PixelFormat } from "./_frame_source.ts";
+import type { Frame } from "./_frames.ts";
 import type { FrameStack } from "./_stack_frames.ts";
 
 /** What is unpacked beyond this must not be more than {@linkcode PACKING_LIMIT} times its packed bytes. */

@@ -1,7 +1,7 @@
 import type { ByteAccess } from "./_byte_access.ts";
 import { UNDEFINED_LENGTH } from "./_elements.ts";
 import { dicomFault } from "./_fault.ts";
-import type { FrameSource } from "./_frames.ts";
+import type { FrameSource } from "./_frame_source.ts";
 
 const ITEM = 0xfffee000;
 const SEQUENCE_END = 0xfffee0dd;

@@ -3,7 +3,7 @@ import type { ByteAccess } from "./_byte_access.ts";
 import { locateFrames } from "./_encapsulated.ts";
 import { UNDEFINED_LENGTH } from "./_elements.ts";
 import { dicomFault } from "./_fault.ts";
-import { bitsOfFrame, type FrameSource } from "./_frames.ts";
+import { bitsOfFrame, type FrameSource } from "./_frame_source.ts";
 import { decodeJpegFamily, isFinished } from "./_jpeg_family.ts";
 import { openDicomBytes } from "./_open_dicom.ts";
 import { decodeRle } from "./_rle.ts";

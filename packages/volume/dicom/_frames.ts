@@ -1,48 +1,10 @@
 import type { Triple } from "../geometry/affine.ts";
 import type { DicomDataset } from "./_dataset.ts";
-import { UNDEFINED_LENGTH } from "./_elements.ts";
 import { dicomFault } from "./_fault.ts";
-import type { DicomFile, PixelElement } from "./_open_dicom.ts";
+import { frameTypes, marksOf } from "./_frame_marks.ts";
+import type { FrameSource } from "./_frame_source.ts";
+import type { DicomFile } from "./_open_dicom.ts";
 import type { TagName } from "./_tags.ts";
-import type { TransferSyntax } from "./transfer_syntax.ts";
-
-/** How one voxel is stored. */
-export interface PixelFormat {
-  /** Voxels of a frame: rows. */
-  readonly rows: number;
-  /** Voxels of a frame: columns. */
-  readonly columns: number;
-  /** Bits that a voxel takes in the file: 1, 8, 16 or 32, or 64 for floating point. */
-  readonly bitsAllocated: number;
-  /** Bits of them that count. */
-  readonly bitsStored: number;
-  /** The highest of these, from 0. */
-  readonly highBit: number;
-  /** Whether integers are in two's complement. */
-  readonly signed: boolean;
-  /** Whether voxels are floating point numbers. */
-  readonly float: boolean;
-}
-
-/** Where a file's frames are and how to decode them; holds nothing of the header. */
-export interface FrameSource {
-  /** The file's path, or an empty string for bytes in memory. */
-  readonly path: string;
-  /** What to open. */
-  readonly source: string | Uint8Array;
-  /** How the voxels are packed. */
-  readonly syntax: TransferSyntax;
-  /** How a voxel is stored. */
-  readonly format: PixelFormat;
-  /** Number of frames. */
-  readonly frames: number;
-  /** Where the voxels' element lies. */
-  readonly pixels: PixelElement;
-  /** Bytes that the packed or unpacked voxels take in the file, as far as the header tells: an upper bound. */
-  readonly storedBytes: number;
-  /** Extended offset table and lengths, empty where there are none. */
-  readonly extendedOffsets: readonly (readonly number[])[];
-}
 
 /** One frame: what places it and what its values mean. */
 export interface Frame {
@@ -74,94 +36,6 @@ export interface Frame {
   readonly sparse: boolean;
   /** Number of the segment that a frame of a binary segmentation shows. */
   readonly segment: number | undefined;
-}
-
-const INTEGER_BITS = [1, 8, 16, 32];
-
-/** Reads from a header how voxels are stored, or refuses what is no stack of grey images. */
-export function frameSourceOf(file: DicomFile): FrameSource {
-  const { dataset, path, pixels, syntax } = file;
-  if (!pixels) {
-    const what = dataset.text("Modality") || "an unknown modality";
-    throw dicomFault("missing-image", path, `it holds no voxels (an object of ${what})`, "Give a file of images.");
-  }
-  if (syntax.compression === "unsupported") {
-    throw dicomFault("unsupported-syntax", path, `its voxels are packed by ${syntax.name}`, "Transcode the file.");
-  }
-  const [samples, photometric] = [dataset.number("SamplesPerPixel") ?? 1, dataset.text("PhotometricInterpretation")];
-  if (samples !== 1 || !["", "MONOCHROME1", "MONOCHROME2"].includes(photometric)) {
-    const problem = `its voxels are colours (${samples} samples, ${photometric}), expected one grey value each`;
-    throw dicomFault("unsupported-datatype", path, problem, "Convert it to grey values, or leave it out.");
-  }
-  if (dataset.texts("ImageType").includes("MOSAIC")) {
-    const problem = "it is a mosaic: many slices side by side in one image, whose places are in a private header";
-    throw dicomFault("not-3d", path, problem, "Convert it by dcm2niix, or export it as enhanced MR.");
-  }
-  const format = pixelFormatOf(file, pixels);
-  const frames = dataset.has("NumberOfFrames") ? dataset.number("NumberOfFrames") : 1;
-  if (frames === undefined || !(Number.isSafeInteger(frames) && frames > 0)) {
-    const problem = `NumberOfFrames is ${JSON.stringify(dataset.text("NumberOfFrames"))}, expected an integer above 0`;
-    throw dicomFault("bad-dimensions", path, problem);
-  }
-  const storedBytes = checkLength(file, pixels, { format, frames });
-  const extendedOffsets = [dataset.numbers("ExtendedOffsetTable"), dataset.numbers("ExtendedOffsetTableLengths")];
-  return { path, source: file.source, syntax, format, frames, pixels, storedBytes, extendedOffsets };
-}
-
-function pixelFormatOf(file: DicomFile, pixels: PixelElement): PixelFormat {
-  const { dataset, path } = file;
-  const need = (name: TagName, allowed: (value: number) => boolean, expected: string): number => {
-    const value = dataset.number(name);
-    if (value !== undefined && Number.isInteger(value) && allowed(value)) return value;
-    throw dicomFault("bad-dimensions", path, `${name} is ${value ?? "missing"}, expected ${expected}`);
-  };
-  const rows = need("Rows", (n) => n > 0, "above 0");
-  const columns = need("Columns", (n) => n > 0, "above 0");
-  if (pixels.name !== "PixelData") {
-    const bits = pixels.name === "FloatPixelData" ? 32 : 64;
-    return { rows, columns, bitsAllocated: bits, bitsStored: bits, highBit: bits - 1, signed: true, float: true };
-  }
-  const bitsAllocated = dataset.number("BitsAllocated");
-  if (bitsAllocated === undefined || !INTEGER_BITS.includes(bitsAllocated)) {
-    const problem = `BitsAllocated is ${bitsAllocated ?? "missing"}, expected ${INTEGER_BITS.join(", ")}`;
-    throw dicomFault("unsupported-datatype", path, problem, "Convert the file.");
-  }
-  const bitsStored = dataset.has("BitsStored")
-    ? need("BitsStored", (n) => n > 0 && n <= bitsAllocated, `1 to ${bitsAllocated}`)
-    : bitsAllocated;
-  const highBit = dataset.has("HighBit")
-    ? need("HighBit", (n) => n >= bitsStored - 1 && n < bitsAllocated, `${bitsStored - 1} to ${bitsAllocated - 1}`)
-    : bitsStored - 1;
-  const signed = dataset.has("PixelRepresentation") && need("PixelRepresentation", (n) => n < 2, "0 or 1") === 1;
-  return { rows, columns, bitsAllocated, bitsStored, highBit, signed, float: false };
-}
-
-/** Compares what the header promises with what the file can hold, before anything is made for it; returns the latter. */
-function checkLength(
-  file: DicomFile,
-  pixels: PixelElement,
-  promised: { readonly format: PixelFormat; readonly frames: number },
-): number {
-  const { path, size } = file;
-  const { format, frames } = promised;
-  const held = pixels.length === UNDEFINED_LENGTH ? size - pixels.start : Math.min(pixels.length, size - pixels.start);
-  const encapsulated = pixels.length === UNDEFINED_LENGTH;
-  if (!encapsulated && file.syntax.compression !== "none") {
-    const problem = `its voxels are packed by ${file.syntax.name}, yet not split into fragments`;
-    throw dicomFault("corrupt-pixels", path, problem);
-  }
-  // Every fragment has a head of 8 bytes.
-  const needed = encapsulated ? frames * 8 : frames * bitsOfFrame(format) / 8;
-  if (needed <= held) return held;
-  const { rows, columns, bitsAllocated } = format;
-  const problem = `the header promises ${frames} × ${rows} × ${columns} voxels of ${bitsAllocated} bits, ` +
-    `the file holds ${held} bytes of them`;
-  throw dicomFault("truncated", path, problem);
-}
-
-/** Bits that a frame takes when it is not packed. */
-export function bitsOfFrame({ rows, columns, bitsAllocated }: PixelFormat): number {
-  return rows * columns * bitsAllocated;
 }
 
 /** Lists a file's frames with their places, by the functional groups where the file has them. */
@@ -230,55 +104,6 @@ function commonOf(dataset: DicomDataset, groups: readonly (DicomDataset | undefi
       ? pick("SegmentIdentificationSequence", "ReferencedSegmentNumber", 1)?.[0]
       : undefined,
   };
-}
-
-function frameTypes(group: DicomDataset | undefined): string[][] {
-  if (!group) return [];
-  const sequences = ["MrImageFrameTypeSequence", "CtImageFrameTypeSequence"] as const;
-  return sequences.flatMap((name) => group.items(name)).map((item) => item.texts("FrameType"));
-}
-
-/** Collects what may tell frames at one place apart; what varies without need is ignored later. */
-function marksOf(
-  dataset: DicomDataset,
-  groups: readonly (DicomDataset | undefined)[],
-  pointers: readonly (number | undefined)[],
-): Map<string, string> {
-  const within = (sequence: TagName, name: TagName) =>
-    groups.flatMap((group) => group?.items(sequence) ?? []).map((item) => item.texts(name).join("\\"))
-      .find((text) => text !== "") ?? "";
-  const numberWithin = (sequence: TagName, name: TagName) =>
-    groups.flatMap((group) => group?.items(sequence) ?? []).map((item) => item.numbers(name).join("\\"))
-      .find((text) => text !== "") ?? "";
-  const plain = (name: TagName) => dataset.texts(name).join("\\");
-  const direction = groups.flatMap((group) => group?.items("MrDiffusionSequence") ?? [])
-    .flatMap((item) => item.items("DiffusionGradientDirectionSequence"))
-    .map((item) => item.numbers("DiffusionGradientOrientation").join("\\"));
-  const type = groups.flatMap((group) => frameTypes(group))[0]?.join("\\") ?? plain("ImageType");
-  const entries: [string, string][] = [
-    [
-      "temporal position",
-      numberWithin("FrameContentSequence", "TemporalPositionIndex") || plain("TemporalPositionIdentifier"),
-    ],
-    ["echo time", numberWithin("MrEchoSequence", "EffectiveEchoTime") || plain("EchoTime")],
-    ["echo number", plain("EchoNumbers")],
-    [
-      "b-value",
-      numberWithin("MrDiffusionSequence", "DiffusionBValue") || dataset.numbers("DiffusionBValue").join() ||
-      plain("SiemensBValue"),
-    ],
-    ["gradient direction", direction.join() || dataset.numbers("DiffusionGradientOrientation").join("\\")],
-    ["image type", type],
-    ["stack", within("FrameContentSequence", "StackId")],
-    ["segment", numberWithin("SegmentIdentificationSequence", "ReferencedSegmentNumber")],
-    ["trigger time", plain("TriggerTime")],
-    ["acquisition", plain("AcquisitionNumber")],
-    ["content time", plain("ContentTime")],
-  ];
-  const indices = groups.flatMap((group) => group?.items("FrameContentSequence") ?? [])
-    .map((item) => item.numbers("DimensionIndexValues")).find((numbers) => numbers.length > 0) ?? [];
-  pointers.forEach((_, i) => entries.push([`dimension ${i + 1}`, String(indices[i] ?? "")]));
-  return new Map(entries.filter(([, value]) => value !== ""));
 }
 
 function alongNormal(

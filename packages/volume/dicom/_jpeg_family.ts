@@ -1,6 +1,6 @@
 import { type CodestreamSize, jpeg2000Size, jpegSize } from "./_codestream.ts";
 import { dicomFault } from "./_fault.ts";
-import type { PixelFormat } from "./_frames.ts";
+import type { PixelFormat } from "./_frame_source.ts";
 import type { DicomCompression } from "./transfer_syntax.ts";
 
 /** The part of `dcmjs-codecs` that is used. */

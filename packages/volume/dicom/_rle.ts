@@ -1,6 +1,5 @@
-import { dicomFault } from "./_fault.ts";
-import { COPY_AGAIN } from "./_fault.ts";
-import type { PixelFormat } from "./_frames.ts";
+import { COPY_AGAIN, dicomFault } from "./_fault.ts";
+import type { PixelFormat } from "./_frame_source.ts";
 
 const HEADER_BYTES = 64;
 /** A run takes two bytes and gives 128 at most. */

@@ -4,7 +4,8 @@ import { CorruptVolumeError, type Finding, findingOf } from "../findings.ts";
 import { reasonOf } from "../nifti/_byte_source.ts";
 import type { DicomDataset } from "./_dataset.ts";
 import { dicomFault } from "./_fault.ts";
-import { type Frame, framesOf, frameSourceOf } from "./_frames.ts";
+import { frameSourceOf } from "./_frame_source.ts";
+import { type Frame, framesOf } from "./_frames.ts";
 import { readDicomFile } from "./_open_dicom.ts";
 import { TAGS } from "./_tags.ts";
 
@@ -102,21 +103,21 @@ async function scanAll(
   onFinding: (finding: Finding) => void,
 ): Promise<ScannedFile[]> {
   const others = { "not-dicom": 0, "missing-image": 0 };
-  const scanned = await inGroups(paths, async (path) => {
-    try {
-      return await scanFile(path);
-    } catch (error) {
-      if (!(error instanceof CorruptVolumeError)) throw error;
-      if (error.code === "not-dicom" || error.code === "missing-image") others[error.code]++;
-      else onFinding({ ...findingOf(error), severity: SEVERITY[error.code] ?? "error" });
-    }
-  });
+  const scanned = await inGroups(paths, (path) =>
+    scanFile(path).catch((error) => {
+      if (error instanceof CorruptVolumeError) return error;
+      throw error;
+    }));
+  for (const error of scanned.filter((one) => one instanceof CorruptVolumeError)) {
+    if (error.code === "not-dicom" || error.code === "missing-image") others[error.code]++;
+    else onFinding({ ...findingOf(error), severity: SEVERITY[error.code] ?? "error" });
+  }
   for (const [code, what] of [["not-dicom", "are not DICOM"], ["missing-image", "hold no voxels"]] as const) {
     if (others[code] === 0) continue;
     const message = `${others[code]} of ${paths.length} files ${what} and were left out`;
     onFinding({ severity: "info", code, path: folder, message, fix: "Nothing needs to be done." });
   }
-  return scanned.filter((file) => file !== undefined);
+  return scanned.filter((file) => !(file instanceof CorruptVolumeError));
 }
 
 /** Pictures in colour are mostly screenshots. */

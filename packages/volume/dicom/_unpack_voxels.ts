@@ -1,5 +1,5 @@
 import type { VoxelArray } from "../volume.ts";
-import type { PixelFormat } from "./_frames.ts";
+import type { PixelFormat } from "./_frame_source.ts";
 
 const HOST_IS_LITTLE_ENDIAN = new Uint8Array(Uint16Array.of(1).buffer)[0] === 1;
 
