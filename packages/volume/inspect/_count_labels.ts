@@ -2,7 +2,9 @@ import type { VoxelArray } from "../volume.ts";
 
 /** A value of a label map and how many voxels have it. */
 export interface LabelCount {
+  /** The value. */
   readonly value: number;
+  /** Number of voxels that have it. */
   readonly voxels: number;
 }
 
