@@ -117,7 +117,7 @@ async function scanAll(
     const message = `${others[code]} of ${paths.length} files ${what} and were left out`;
     onFinding({ severity: "info", code, path: folder, message, fix: "Nothing needs to be done." });
   }
-  return scanned.filter((file) => !(file instanceof CorruptVolumeError));
+  return scanned.filter((file): file is ScannedFile => !(file instanceof CorruptVolumeError));
 }
 
 /** Pictures in colour are mostly screenshots. */
