@@ -3,7 +3,8 @@ import { assertCaptionerAllowed } from "./assert_captioner_allowed.ts";
 import type { Captioner } from "./contract.ts";
 import { hashSliceInContext } from "./hash_slice_in_context.ts";
 import { CaptionStoreError } from "./store/caption_store_error.ts";
-import type { CaptionEntry, CaptionStore, StoredCaption } from "./store/caption_store.ts";
+import type { CaptionEntry, StoredCaption } from "./store/caption_entry.ts";
+import type { CaptionStore } from "./store/caption_store.ts";
 
 /** A slice to be captioned. */
 export interface SliceToCaption {

@@ -32,13 +32,12 @@ export * from "./measure/slice_measurements.ts";
 export { MeasuringCaptioner, type MeasuringCaptionerOptions } from "./measuring_captioner.ts";
 export { captionRecord, isRecordingCaptioner } from "./remote/caption_record.ts";
 export { CaptionerStoppedError, CaptionRefusedError } from "./remote/caption_refused_error.ts";
-export {
-  type CaptionEntry,
-  CaptionStore,
-  type CaptionStoreOptions,
-  type StoredCaption,
-} from "./store/caption_store.ts";
+export type { CaptionClaims, ClaimOptions, ClaimResult } from "./store/caption_claims.ts";
+export * from "./store/caption_entry.ts";
+export { CaptionStore, type CaptionStoreOptions } from "./store/caption_store.ts";
 export { CaptionStoreError } from "./store/caption_store_error.ts";
+export { type MergeResult, mergeStores } from "./store/merge_stores.ts";
+export type { SliceSelections } from "./store/slice_selections.ts";
 export { cleanCaptionText, MAX_CAPTION_LENGTH } from "./text/clean_caption_text.ts";
 export { tokeniseCaption } from "./text/tokenise_caption.ts";
 export { describeMeasurements, type DescribeOptions } from "./words/describe_measurements.ts";
