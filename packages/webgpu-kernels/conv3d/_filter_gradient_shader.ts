@@ -4,12 +4,12 @@ import type { DeviceKind } from "./_device_kind.ts";
 import { blockSize, type ConvolutionAxis, type ConvolutionGeometry, segmentSize } from "./_geometry.ts";
 import { load, loaded, repeat } from "./_shader_text.ts";
 
-/** What suits a kind of device. */
+/** What suits a kind of device; costs are in products. */
 const DEVICES = {
-  // Measured on llvmpipe: 8 × 8 channels beat 4 × 8 by 1.7, since loads cost most; more parts only add work.
-  processor: { inBlock: 8, mostSums: 192, wantedInvocations: 512 },
+  // Measured on llvmpipe: loads cost most, one float about half of four; more parts only add work.
+  processor: { mostIn: 8, mostSums: 192, vectorCost: 60, scalarCost: 30, wantedInvocations: 512 },
   // Estimated: as many sums as registers hold, enough invocations to fill the device.
-  gpu: { inBlock: 4, mostSums: 96, wantedInvocations: 16_384 },
+  gpu: { mostIn: 4, mostSums: 96, vectorCost: 8, scalarCost: 4, wantedInvocations: 16_384 },
 } as const satisfies Record<DeviceKind, unknown>;
 
 /** Products that one turn of the inner loop may spell out; bounds the time that the driver compiles. */
@@ -29,6 +29,8 @@ export interface FilterGradientSettings {
 
 /** How the sums of a filter gradient are shared out. */
 interface Tile {
+  /** Taps along the height that one invocation computes. */
+  readonly rowTaps: number;
   /** Taps along the width that one invocation computes. */
   readonly taps: number;
   /** Input channels that one invocation computes. */
@@ -46,8 +48,8 @@ interface Tile {
 /**
  * Writes the shaders of a 3D convolution's gradient with respect to the filter.
  *
- * One invocation computes, for one tap along depth and height, taps along the width × input channels × output channels, over its part of the
- * rows, along which it moves by a few positions a turn. Parts are added up in fixed order in a second pass: equal inputs give equal bits.
+ * One invocation computes, for one tap along depth, taps along height and width × input channels × output channels, over its part of the
+ * rows, along which it moves by a few positions a turn. The blocks are those that need the fewest loads. Parts are added up in fixed order in a second pass: equal inputs give equal bits.
  */
 export function filterGradientShaders(
   geometry: ConvolutionGeometry,
@@ -63,39 +65,72 @@ export function filterGradientShaders(
   };
 }
 
-function chooseTile(
-  { batch, inChannels, outChannels, axes: [depth, height, width] }: ConvolutionGeometry,
-  device: DeviceKind,
-  mostTurns: number,
-): Tile {
-  const { mostSums, wantedInvocations, ...blocks } = DEVICES[device];
-  const inBlock = blockSize(inChannels, blocks.inBlock);
-  const outBlock = blockSize(outChannels, 8);
-  const taps = Math.max(1, Math.min(width.kernel, Math.floor(mostSums / (inBlock * outBlock))));
-  const mostPositions = Math.floor(MOST_PRODUCTS / (taps * inBlock * outBlock));
-  const positions = segmentSize(width.output, Math.min(8, Math.max(1, mostPositions)));
+function chooseTile(geometry: ConvolutionGeometry, device: DeviceKind, mostTurns: number): Tile {
+  const { batch, inChannels, outChannels, axes: [depth, height, width] } = geometry;
+  const { wantedInvocations } = DEVICES[device];
+  const block = chooseBlock(geometry, device);
+  const { rowTaps, taps, inBlock, outBlock, positions } = block;
   const rows = batch * depth.output * height.output;
   const segments = Math.ceil(width.output / positions);
-  const groups = depth.kernel * height.kernel * Math.ceil(width.kernel / taps) *
+  const groups = depth.kernel * Math.ceil(height.kernel / rowTaps) * Math.ceil(width.kernel / taps) *
     (inChannels / inBlock) * (outChannels / outBlock);
   const weights = depth.kernel * height.kernel * width.kernel * inChannels * outChannels;
-  const wanted = Math.min(Math.ceil(wantedInvocations / groups), Math.floor(MOST_PARTIAL_SUMS / weights));
+  // Rounded down: on two cores one workgroup too many leaves the other idle for a ninth of the time.
+  const wanted = Math.min(Math.floor(wantedInvocations / groups), Math.floor(MOST_PARTIAL_SUMS / weights));
   const needed = Math.ceil(rows / Math.max(1, Math.floor(mostTurns / (segments + 1))));
   const rowsPerPart = Math.ceil(rows / Math.min(rows, Math.max(1, wanted, needed)));
-  return { taps, inBlock, outBlock, positions, rowsPerPart, parts: Math.ceil(rows / rowsPerPart) };
+  return { ...block, rowsPerPart, parts: Math.ceil(rows / rowsPerPart) };
+}
+
+type Block = Omit<Tile, "rowsPerPart" | "parts">;
+
+/** Chooses the sums of an invocation that take the least time a product by the costs above. */
+function chooseBlock(
+  { inChannels, outChannels, axes: [, height, width] }: ConvolutionGeometry,
+  device: DeviceKind,
+): Block {
+  const { mostIn, mostSums, vectorCost, scalarCost } = DEVICES[device];
+  const loadCost = (channels: number, of: number): number =>
+    of % 4 === 0 ? channels / 4 * vectorCost : channels * scalarCost;
+  const inBlock = blockSize(inChannels, mostIn);
+  let best: Block | undefined;
+  let least = Infinity;
+  for (const mostOut of [8, 12, 16, 24, 32, 48]) {
+    const outBlock = blockSize(outChannels, mostOut);
+    const taps = Math.max(1, Math.min(width.kernel, Math.floor(mostSums / (inBlock * outBlock))));
+    for (let rowTaps = 1; rowTaps <= height.kernel; rowTaps++) {
+      const sums = rowTaps * taps * inBlock * outBlock;
+      if (height.kernel % rowTaps > 0 || best && sums > mostSums) continue;
+      const positions = segmentSize(width.output, Math.min(8, Math.max(1, Math.floor(MOST_PRODUCTS / sums))));
+      const cells = new Set<number>();
+      for (let p = 0; p < positions; p++) for (let tap = 0; tap < taps; tap++) cells.add(cellOf(p, tap, width));
+      const loads = rowTaps * cells.size * loadCost(inBlock, inChannels) + positions * loadCost(outBlock, outChannels);
+      const cost = (loads + positions * sums) / (positions * sums);
+      if (cost >= least) continue;
+      least = cost;
+      best = { rowTaps, taps, inBlock, outBlock, positions };
+    }
+  }
+  return best!;
 }
 
 function partialShader(geometry: ConvolutionGeometry, tile: Tile, outputShape: readonly number[]): ShaderProgram {
   const { batch, inChannels, outChannels, axes: [depth, height, width] } = geometry;
-  const { taps, inBlock, outBlock, positions, rowsPerPart, parts } = tile;
+  const { rowTaps, taps, inBlock, outBlock, positions, rowsPerPart, parts } = tile;
   const tapGroups = Math.ceil(width.kernel / taps);
+  const rowTapGroups = height.kernel / rowTaps;
   const inGroups = inChannels / inBlock;
   const outGroups = outChannels / outBlock;
-  const invocations = parts * depth.kernel * height.kernel * tapGroups * inGroups * outGroups;
+  const invocations = parts * depth.kernel * rowTapGroups * tapGroups * inGroups * outGroups;
   const vectorInput = inChannels % 4 === 0;
   const vectorOutput = outChannels % 4 === 0;
   const everySum = (line: (sum: string) => string): string =>
-    repeat(taps, (tap) => repeat(inBlock, (i) => repeat(outBlock, (o) => line(sumName(tap, i, o)))));
+    repeat(
+      rowTaps * taps,
+      (tap) => repeat(inBlock, (i) => repeat(outBlock, (o) => line(sumName(tap, i, o)))),
+    );
+  // With one tap along the height, rows outside the input are left out; with several, each tap's cells are 0 there.
+  const rowInside = (rowTap: number): string => `h${rowTap} >= 0 && h${rowTap} < ${height.input}`;
   const code = `
 fn main(index : i32) {
   if (index >= ${invocations}) { return; }
@@ -103,17 +138,24 @@ fn main(index : i32) {
   let outChannel = (rest % ${outGroups}) * ${outBlock}; rest = rest / ${outGroups};
   let inChannel = (rest % ${inGroups}) * ${inBlock}; rest = rest / ${inGroups};
   let firstTap = (rest % ${tapGroups}) * ${taps}; rest = rest / ${tapGroups};
-  let kh = rest % ${height.kernel}; rest = rest / ${height.kernel};
+  let firstRowTap = (rest % ${rowTapGroups}) * ${rowTaps}; rest = rest / ${rowTapGroups};
   let kd = rest % ${depth.kernel};
   let part = rest / ${depth.kernel};
 ${everySum((sum) => `var ${sum} = 0.0;`)}
   let end = min((part + 1) * ${rowsPerPart}, ${batch * depth.output * height.output});
   for (var row = part * ${rowsPerPart}; row < end; row++) {
     let slice = row / ${height.output};
-    let h = (row % ${height.output}) * ${height.stride} + kh * ${height.dilation} - ${height.padding};
+${
+    repeat(rowTaps, (rowTap) =>
+      `let h${rowTap} = (row % ${height.output}) * ${height.stride} + (firstRowTap + ${rowTap}) * ${height.dilation} - ${height.padding};`)
+  }
     let d = (slice % ${depth.output}) * ${depth.stride} + kd * ${depth.dilation} - ${depth.padding};
-    if (h >= 0 && h < ${height.input} && d >= 0 && d < ${depth.input}) {
-      let sourceRow = ((slice / ${depth.output} * ${depth.input} + d) * ${height.input} + h) * ${width.input};
+    if (d >= 0 && d < ${depth.input}${rowTaps === 1 ? ` && ${rowInside(0)}` : ""}) {
+${
+    repeat(rowTaps, (rowTap) =>
+      `let outside${rowTap} = ${rowTaps === 1 ? "false" : `!(${rowInside(rowTap)})`};
+      let sourceRow${rowTap} = ((slice / ${depth.output} * ${depth.input} + d) * ${height.input} + h${rowTap}) * ${width.input};`)
+  }
       for (var position = 0; position < ${width.output}; position += ${positions}) {
         let firstCell = position * ${width.stride} + firstTap * ${width.dilation} - ${width.padding};
 ${loadCells(geometry, tile, tapGroups)}
@@ -121,8 +163,13 @@ ${addProducts(geometry, tile)}
       }
     }
   }
-  let start = ((part * ${depth.kernel} + kd) * ${height.kernel} + kh) * ${width.kernel} + firstTap;
-${repeat(taps, (tap) => writeTap(tap, geometry, tile))}
+${
+    repeat(rowTaps, (rowTap) =>
+      `{ let start = ((part * ${depth.kernel} + kd) * ${height.kernel} + firstRowTap + ${rowTap}) * ${width.kernel} + firstTap;
+${
+        repeat(taps, (tap) => writeTap(tap, { geometry, tile, rowTap }))
+      } }`)
+  }
 }`;
   return {
     key: `conv3d/filterGradient/${JSON.stringify([geometry, tile])}`,
@@ -139,7 +186,7 @@ ${repeat(taps, (tap) => writeTap(tap, geometry, tile))}
 /** Loads the cells of the input that the positions of one turn meet. */
 function loadCells(
   { inChannels, axes: [, , width] }: ConvolutionGeometry,
-  { taps, inBlock, positions }: Tile,
+  { rowTaps, taps, inBlock, positions }: Tile,
   tapGroups: number,
 ): string {
   const cells = new Set<number>();
@@ -148,25 +195,26 @@ function loadCells(
   }
   const lastPosition = (Math.ceil(width.output / positions) - 1) * positions;
   const lastFirstCell = lastPosition * width.stride + (tapGroups - 1) * taps * width.dilation - width.padding;
-  return [...cells].map((cell) => {
-    const outside = [];
-    if (cell < width.padding) outside.push(`firstCell < ${-cell}`);
-    if (lastFirstCell + cell >= width.input) outside.push(`firstCell >= ${width.input - cell}`);
-    return load({
-      array: "x",
-      vectors: inChannels % 4 === 0,
-      index: `(sourceRow + firstCell + ${cell}) * ${inChannels} + inChannel`,
-      count: inBlock,
-      name: `x${cell}_`,
-      zeroIf: outside.join(" || "),
-    });
-  }).join("\n");
+  return repeat(rowTaps, (rowTap) =>
+    [...cells].map((cell) => {
+      const outside = rowTaps === 1 ? [] : [`outside${rowTap}`];
+      if (cell < width.padding) outside.push(`firstCell < ${-cell}`);
+      if (lastFirstCell + cell >= width.input) outside.push(`firstCell >= ${width.input - cell}`);
+      return load({
+        array: "x",
+        vectors: inChannels % 4 === 0,
+        index: `(sourceRow${rowTap} + firstCell + ${cell}) * ${inChannels} + inChannel`,
+        count: inBlock,
+        name: `x${rowTap}_${cell}_`,
+        zeroIf: outside.join(" || "),
+      });
+    }).join("\n"));
 }
 
 /** Adds, position by position, the products of the output's gradient with the cells that its taps meet. */
 function addProducts(
   { inChannels, outChannels, axes: [, , width] }: ConvolutionGeometry,
-  { taps, inBlock, outBlock, positions }: Tile,
+  { rowTaps, taps, inBlock, outBlock, positions }: Tile,
 ): string {
   const [vectorInput, vectorOutput] = [inChannels % 4 === 0, outChannels % 4 === 0];
   return repeat(positions, (p) => {
@@ -178,10 +226,11 @@ function addProducts(
       name: "g",
       zeroIf: width.output % positions > 0 && p >= width.output % positions ? `position >= ${width.output - p}` : "",
     });
-    const products = repeat(taps, (tap) =>
+    const products = repeat(rowTaps * taps, (tap) =>
       repeat(inBlock, (i) =>
         repeat(outBlock, (o) => {
-          const cell = loaded(`x${cellOf(p, tap, width)}_`, i, vectorInput);
+          const name = `x${Math.floor(tap / taps)}_${cellOf(p, tap % taps, width)}_`;
+          const cell = loaded(name, i, vectorInput);
           const sum = sumName(tap, i, o);
           return `${sum} = fma(${cell}, ${loaded("g", o, vectorOutput)}, ${sum});`;
         })));
@@ -192,14 +241,18 @@ function addProducts(
 /** Writes the sums of one tap, where the filter has it. */
 function writeTap(
   tap: number,
-  { inChannels, outChannels, axes: [, , width] }: ConvolutionGeometry,
-  { taps, inBlock, outBlock }: Tile,
+  { geometry: { inChannels, outChannels, axes: [, , width] }, tile: { taps, inBlock, outBlock }, rowTap }: {
+    readonly geometry: ConvolutionGeometry;
+    readonly tile: Tile;
+    readonly rowTap: number;
+  },
 ): string {
+  const sum = rowTap * taps + tap;
   const writes = repeat(inBlock, (i) => {
     const at = `((start + ${tap}) * ${inChannels} + inChannel + ${i}) * ${outChannels} + outChannel`;
-    if (outChannels % 4 !== 0) return repeat(outBlock, (o) => `result[${at} + ${o}] = ${sumName(tap, i, o)};`);
+    if (outChannels % 4 !== 0) return repeat(outBlock, (o) => `result[${at} + ${o}] = ${sumName(sum, i, o)};`);
     return repeat(outBlock / 4, (group) => {
-      const lanes = [0, 1, 2, 3].map((lane) => sumName(tap, i, 4 * group + lane)).join(", ");
+      const lanes = [0, 1, 2, 3].map((lane) => sumName(sum, i, 4 * group + lane)).join(", ");
       return `result[((${at}) >> 2u) + ${group}] = vec4<f32>(${lanes});`;
     });
   });
