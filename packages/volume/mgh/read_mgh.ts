@@ -36,7 +36,7 @@ export async function readMgh(source: string | Uint8Array, options: ReadOptions 
       report,
       what: opened.compressed ? "MGH, gzip" : "MGH",
       affineOrigin: header.hasCoordinates ? "the header's direction cosines" : "FreeSurfer's default",
-      mayTrail: true,
+      trailing: "ignore",
     });
   } finally {
     await opened.close();
