@@ -26,7 +26,7 @@ interface PlacedSeries {
 
 /**
  * Finds the series of a folder's DICOM files. Persons are numbered by their patient ID, which is not kept. A segmentation is the label map of the
- * one series of its person in its frame of reference.
+ * one series in its frame of reference, of its person where it names one.
  */
 export async function findDicomScans(folder: DataFolder): Promise<DicomScans> {
   if (!await holdsDicom(folder)) return { cases: [], orphanLabels: [], findings: [] };
@@ -50,8 +50,8 @@ export async function findDicomScans(folder: DataFolder): Promise<DicomScans> {
   const orphanLabels: string[] = [];
   for (const label of labels) {
     const own = images.filter((image) =>
-      image.patient === label.patient && image.frameOfReference === label.frameOfReference &&
-      label.frameOfReference !== ""
+      (label.patient === "" || image.patient === label.patient) && label.frameOfReference !== "" &&
+      image.frameOfReference === label.frameOfReference
     );
     const file = within(label.series.paths[0]!);
     if (own.length === 1 && !labelled.has(own[0]!.series)) labelled.set(own[0]!.series, file);
@@ -66,14 +66,30 @@ export async function findDicomScans(folder: DataFolder): Promise<DicomScans> {
     return {
       image: isAlone && series.paths.length > 1 ? within(own) : within(series.paths[0]!),
       name: nameOf(folder, series, isAlone ? undefined : beside.findIndex((one) => one.series === series) + 1),
-      files: series.paths.map(within),
-      series: series.id,
+      ...filesOf(series, found, within),
       ...(label !== undefined && { label }),
       ...(patient !== "" && { subject: `patient-${patients.indexOf(patient) + 1}` }),
       modality: modality === "CT" || modality === "MR" ? modality : "unknown",
     };
   });
   return { cases, orphanLabels, findings };
+}
+
+/**
+ * The files to read a series from. Where it is one of several volumes in the same files, those of all of them and which it is: the names that
+ * `listDicomSeries` gives depend on what it is shown.
+ */
+function filesOf(
+  series: DicomSeries,
+  all: readonly DicomSeries[],
+  within: (path: string) => string,
+): Pick<ListedCase, "files" | "series"> {
+  const alike = all.filter(({ seriesInstanceUid }) => seriesInstanceUid === series.seriesInstanceUid);
+  const own = new Set(series.paths);
+  const isShared = alike.some((other) => other !== series && other.paths.some((path) => own.has(path)));
+  if (!isShared) return { files: series.paths.map(within) };
+  const files = new Set(alike.flatMap(({ paths }) => paths.map(within)));
+  return { files: [...files].sort(), series: series.id };
 }
 
 function isSegmentation({ series }: PlacedSeries): boolean {

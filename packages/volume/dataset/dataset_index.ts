@@ -25,7 +25,7 @@ export interface DatasetCase {
   readonly item?: DatasetItem;
   /** All files of the scan, where it is a DICOM series. */
   readonly files?: readonly string[];
-  /** Which volume of these files it is, as `readDicom` names it. */
+  /** Which volume of these files it is, as `readDicom` names it, where they hold several. */
   readonly series?: string;
   /** Classes of the scan as a whole, where the data set gives them. */
   readonly classLabels?: readonly number[];

@@ -3,7 +3,15 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
-import { countIdentifyingFields, hashCase, indexDataset, inspectDataset, inspectScan, readCase } from "../mod.ts";
+import {
+  countIdentifyingFields,
+  hashCase,
+  indexDataset,
+  inspectDataset,
+  inspectScan,
+  readCase,
+  writeDicomSeg,
+} from "../mod.ts";
 import { inFolder, SCAN } from "./testdata/in_folder.ts";
 import { makeDicom } from "./testdata/make_dicom.ts";
 import { makeNpz } from "./testdata/make_npz.ts";
@@ -89,6 +97,38 @@ Deno.test("countIdentifyingFields: DICOM attributes by the standard's names", as
   assert.deepEqual([counted.fields["PatientName"], counted.fields["PatientID"]], [1, 1]);
   assert.doesNotMatch(JSON.stringify(counted), /DOE/);
 });
+
+Deno.test("indexDataset: a DICOM segmentation is the label map of the series that it refers to", () =>
+  inFolder(
+    { ...series("ct", { patientId: "DOE-1" }), ...series("other", { series: "1.8", frame: "1.7" }) },
+    async (folder) => {
+      const scan = await readCase((await indexDataset(folder)).cases[0]!);
+      const data = Uint8Array.from(scan.data, (value, i) => i >= 64 && i < 192 && value > 100 ? 1 : 0);
+      const labels = { ...scan, data };
+      await writeDicomSeg(labels, join(folder, "ct"), join(folder, "seg.dcm"), { segments: [{ label: "thing" }] });
+      const { cases, orphanLabels } = await indexDataset(folder);
+      assert.deepEqual(cases.map(({ id, labelPath }) => [id, labelPath]), [["ct", join(folder, "seg.dcm")], [
+        "other",
+        undefined,
+      ]]);
+      assert.deepEqual(orphanLabels, []);
+      const { cases: [first], findings } = await inspectDataset(folder);
+      assert.deepEqual(first!.label!.values!.map(({ value }) => value), [0, 1]);
+      assert.deepEqual([first!.shape, first!.label!.shape], [[4, 8, 8], [2, 8, 8]]);
+      assert.ok(findings.some(({ code }) => code === "label-covers-part"));
+      assert.ok(!findings.some(({ code }) => code === "grid-mismatch"));
+    },
+  ));
+
+Deno.test("indexDataset: volumes that lie in the same files of a series are read one by one; those of one UID in files of their own too", () =>
+  inFolder({
+    ...series("s", { series: "1.1" }),
+    ...series("t", { series: "1.1", orientation: "0\\1\\0\\0\\0\\1" }),
+  }, async (folder) => {
+    const { cases } = await indexDataset(folder);
+    assert.equal(cases.length, 2);
+    for (const entry of cases) assert.deepEqual([(await readCase(entry)).data.length, entry.files!.length], [256, 4]);
+  }));
 
 const ITEMS = Uint8Array.from({ length: 4 * 2 * 3 * 2 }, (_, i) => i);
 const MEDMNIST = makeNpz({

@@ -1,4 +1,4 @@
-import { applyAffine, columnNorms } from "../geometry/affine.ts";
+import { applyAffine, columnNorms, invertAffine, multiplyAffines } from "../geometry/affine.ts";
 import { orientationOf } from "../geometry/orientation.ts";
 import type { Finding } from "../findings.ts";
 import type { VoxelGrid } from "../volume.ts";
@@ -38,7 +38,7 @@ export function hasNoWorldPosition({ affine }: VoxelGrid): boolean {
   return isDiagonal && [3, 7, 11].every((at, row) => Math.abs(affine[at]!) <= 2 * Math.abs(affine[row * 5]!));
 }
 
-/** Compares the grids of an image and its label map: codes `grid-mismatch` and `grid-differs-slightly`. */
+/** Compares the grids of an image and its label map: codes `grid-mismatch`, `label-covers-part` and `grid-differs-slightly`. */
 export function compareGrids(image: VoxelGrid, label: VoxelGrid, path: string): Finding[] {
   const mismatch = (message: string, fix: string): Finding[] => [{
     severity: "error",
@@ -54,6 +54,17 @@ export function compareGrids(image: VoxelGrid, label: VoxelGrid, path: string): 
       }`,
       "Bring both to RAS+ before they are used together.",
     );
+  }
+  if (coversPart(image, label)) {
+    return [{
+      severity: "warning",
+      code: "label-covers-part",
+      path,
+      message: `the label map covers ${label.shape.join("×")} of the image's ${
+        image.shape.join("×")
+      } voxels (depth×height×width)`,
+      fix: "Bring it onto the image's grid (resampleToGrid) before they are used together.",
+    }];
   }
   if (image.shape.some((extent, axis) => extent !== label.shape[axis])) {
     return mismatch(
@@ -80,6 +91,22 @@ export function compareGrids(image: VoxelGrid, label: VoxelGrid, path: string): 
     message: `the label map lies up to ${apartMm.toPrecision(2)} mm from the image: less than a tenth of a voxel`,
     fix: "Nothing, unless a tool asks for equal headers.",
   }];
+}
+
+/** Whether a label map's voxels are some of the image's, as those of a cropped one or of a DICOM segmentation without empty slices are. */
+function coversPart(image: VoxelGrid, label: VoxelGrid): boolean {
+  const place = multiplyAffines(invertAffine(image.affine), label.affine);
+  const near = (value: number, wanted: number, reach: number): boolean =>
+    Math.abs(value - wanted) * reach <= SAME_GRID_EDGES;
+  const isParallel = [0, 1, 2].every((row) =>
+    [0, 1, 2].every((column) => near(place[row * 4 + column]!, row === column ? 1 : 0, label.shape[2 - column]!))
+  );
+  const firsts = [3, 7, 11].map((at) => place[at]!);
+  const isWithin = firsts.every((first, axis) => {
+    const from = Math.round(first);
+    return near(first, from, 1) && from >= 0 && from + label.shape[2 - axis]! <= image.shape[2 - axis]!;
+  });
+  return isParallel && isWithin && label.shape.some((extent, axis) => extent < image.shape[axis]!);
 }
 
 /** Whether two grids are the same voxels in another order: corners that pair up, but not one by one. */

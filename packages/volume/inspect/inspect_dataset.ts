@@ -24,7 +24,7 @@ export interface InspectDatasetOptions extends Omit<IndexDatasetOptions, "hashCo
  *
  * Beside the findings of {@linkcode indexDataset} and of the readers there are, on single cases: `unreadable`, `constant`, `non-finite`,
  * `too-small`, `suspicious-spacing`, `label-not-integer`, `empty-label`, `undeclared-label`, `negative-label`, `grid-mismatch`,
- * `grid-differs-slightly`, `image-looks-like-labels`, `identifying-header`, `burned-in-annotation`; and on the whole: `missing-label`, `orphan-label`,
+ * `label-covers-part`, `grid-differs-slightly`, `image-looks-like-labels`, `identifying-header`, `burned-in-annotation`; and on the whole: `missing-label`, `orphan-label`,
  * `orphan-image`, `duplicate`, `duplicate-across-split`, `subject-on-both-sides`, `mixed-orientations`, `mixed-voxel-types`,
  * `mixed-spacing`, `anisotropic-voxels`, `mixed-sizes`, `size-outlier`, `suspicious-spacing`, `intensity-scales-differ`, `no-world-position`, `unseen-label`. No value of a
  * header that can name a patient is given out, only names and counts of fields. At most one volume is in memory.

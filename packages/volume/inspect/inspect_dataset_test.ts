@@ -66,6 +66,7 @@ Deno.test("inspectDataset: a sound data set has numbers for every case and nothi
 
 Deno.test("inspectDataset: every fault of a single case has its code, severity, path, message and remedy", async () => {
   const s = 1.5;
+  const part = Float64Array.of(s, 0, 0, -30, 0, s, 0, 40, 0, 0, s, 53, 0, 0, 0, 1);
   const shifted = Float64Array.of(s, 0, 0, -30, 0, s, 0, 40, 0, 0, s, 51, 0, 0, 0, 1);
   const barely = Float64Array.of(s, 0, 0, -30, 0, s, 0, 40, 0, 0, s, 50.02, 0, 0, 0, 1);
   const flipped = Float64Array.of(-s, 0, 0, -30 + 13 * s, 0, s, 0, 40, 0, 0, s, 50, 0, 0, 0, 1);
@@ -73,7 +74,8 @@ Deno.test("inspectDataset: every fault of a single case has its code, severity, 
   const named = await scan(2, {});
   const texts = new Map<string, [Uint8Array, Uint8Array | undefined]>([
     ["truncated", [whole.subarray(0, whole.length / 2), await labels()]],
-    ["shape", [await scan(3), await labels({ shape: [10, 12, 13] })]],
+    ["shape", [await scan(3), await labels({ shape: [10, 12, 15] })]],
+    ["part", [await scan(15), await labels({ shape: [8, 12, 14], affine: part, fill: (i) => i % 14 > 6 ? 1 : 0 })]],
     ["place", [await scan(4), await labels({ affine: shifted })]],
     ["barely", [await scan(5), await labels({ affine: barely })]],
     ["flipped", [await scan(6), await labels({ affine: flipped })]],
@@ -102,7 +104,8 @@ Deno.test("inspectDataset: every fault of a single case has its code, severity, 
     const { findings, cases } = await inspectDataset(folder, { minimumShape: [4, 4, 4] });
     const expected: [string, Finding["severity"], string, RegExp][] = [
       ["truncated", "error", "i/truncated", /^the gzip stream ends before its end mark$/],
-      ["grid-mismatch", "error", "l/shape", /10×12×13 voxels, the image 10×12×14/],
+      ["grid-mismatch", "error", "l/shape", /10×12×15 voxels, the image 10×12×14/],
+      ["label-covers-part", "warning", "l/part", /covers 8×12×14 of the image's 10×12×14 voxels/],
       ["grid-mismatch", "error", "l/place", /lies up to 1\.00 mm from the image, whose voxels have edges of 1\.50 mm/],
       ["grid-mismatch", "error", "l/flipped", /another axis order: LAS, the image RAS/],
       ["grid-differs-slightly", "info", "l/barely", /up to 0\.020 mm/],

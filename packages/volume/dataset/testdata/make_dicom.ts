@@ -9,6 +9,10 @@ export interface MadeSlice {
   readonly modality?: string;
   readonly imageType?: string;
   readonly burnedIn?: boolean;
+  /** FrameOfReferenceUID. Default "1.2.6". */
+  readonly frame?: string;
+  /** ImageOrientationPatient. Default axial. */
+  readonly orientation?: string;
 }
 
 const SIZE = 8;
@@ -37,9 +41,9 @@ export function makeDicom(slice: MadeSlice): Uint8Array {
     text(0x00100020, "LO", patientId),
     text(0x0020000d, "UI", "1.2.5"),
     text(0x0020000e, "UI", series),
-    text(0x00200032, "DS", `-10\\-20\\${heightMm}`),
-    text(0x00200037, "DS", "1\\0\\0\\0\\1\\0"),
-    text(0x00200052, "UI", "1.2.6"),
+    text(0x00200032, "DS", slice.orientation ? `${heightMm}\\-20\\-10` : `-10\\-20\\${heightMm}`),
+    text(0x00200037, "DS", slice.orientation ?? "1\\0\\0\\0\\1\\0"),
+    text(0x00200052, "UI", slice.frame ?? "1.2.6"),
     short(0x00280002, "US", 1),
     text(0x00280004, "CS", "MONOCHROME2"),
     short(0x00280010, "US", SIZE),
