@@ -105,6 +105,36 @@ Deno.test("inspect FOLDER: table, findings, exit code; JSON by its schema; nothi
     }
   }));
 
+Deno.test("inspect: no format's header values come out, as text, JSON or HTML", () =>
+  withFolder(async (folder) => {
+    const voxels = Array.from({ length: 64 }, (_, index) => (index * 37) % 61).join(" ");
+    const texts: Record<string, string> = {
+      "a.nrrd": `NRRD0004\n# ${SECRET}\ntype: uchar\ndimension: 3\nsizes: 4 4 4\nencoding: ascii\nspace: RAS\n` +
+        `space directions: (5,0,0) (0,5,0) (0,0,5)\nspace origin: (1,2,3)\ncontent: ${SECRET}\n${SECRET}:=1\nkey:=${SECRET}\n\n${voxels}\n`,
+      "b.mha":
+        `ObjectType = Image\nNDims = 3\nComment = ${SECRET}\nPatientName = ${SECRET}\nBinaryData = False\nElementSpacing = 5 5 5\n` +
+        `DimSize = 4 4 4\nElementType = MET_UCHAR\nElementDataFile = LOCAL\n${voxels}\n`,
+    };
+    for (const [name, text] of Object.entries(texts)) await writeFile(join(folder, name), text);
+    await writeFile(join(folder, "c.nii"), await encodeNifti(volume, { description: SECRET }));
+    const page = join(folder, "report.html");
+    const paths = ["a.nrrd", "b.mha", "c.nii"].map((name) => join(folder, name));
+    const outputs = await Promise.all([
+      runProgramFile(PROGRAM, [folder, ...paths, `--html=${page}`]),
+      runProgramFile(PROGRAM, [folder, ...paths, "--json"]),
+    ]);
+    const report = parseReport(outputs[1].stdout);
+    assert.deepEqual(report.files.map(({ grid }) => grid?.shape[2]), [4, 4, 48], outputs[0].stdout);
+    const counts = report.files.map(({ identifyingFields }) =>
+      Object.values(identifyingFields!).reduce((sum, n) => sum + n, 0)
+    );
+    assert.deepEqual(counts, [4, 2, 1]);
+    assert.deepEqual(report.folders[0]!.cases.map(({ identifyingFields }) => identifyingFields), [4, 2, 1]);
+    for (const output of [...outputs.flatMap(({ stdout, stderr }) => [stdout, stderr]), await readFile(page, "utf8")]) {
+      assert.doesNotMatch(output, /DOE|JANE|1955/);
+    }
+  }));
+
 Deno.test("inspect --html: nothing from data becomes markup, nothing is loaded or run", () =>
   withFolder(async (folder) => {
     const name = `<img src=x onerror=alert(1)>&"'.nii`;

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Random } from "random";
 import { canonicalJson, createVolume, type Finding, hashFiles, openCache, type Volume } from "../mod.ts";
+import { evict } from "./_eviction.ts";
 import { KEYS, volumeOf } from "./testdata/volumes.ts";
 
 async function inFolder(use: (folder: string) => Promise<void>): Promise<void> {
@@ -163,6 +164,22 @@ Deno.test("openCache: refuses sizes and folders that are none", () =>
     for (const maxBytes of [0, -1, NaN]) await assert.rejects(openCache(folder, { maxBytes }), RangeError);
     await writeFile(join(folder, "file"), "");
     await assert.rejects(openCache(join(folder, "file")), /Cannot open cache .*file: .*Name a folder/);
+  }));
+
+Deno.test("evict: at once from many sides removes no more than one alone would", () =>
+  inFolder(async (folder) => {
+    for (let number = 0; number < 60; number++) {
+      const path = join(folder, `${String(number).padStart(2, "0")}.volume`);
+      await writeFile(path, new Uint8Array(1000));
+      const when = new Date(Date.now() - 1e6 + number * 1000);
+      await utimes(path, when, when);
+    }
+    const left = await Promise.all(
+      Array.from({ length: 8 }, () => evict(folder, { suffix: ".volume", maxBytes: 25_500 })),
+    );
+    assert.deepEqual(new Set(left), new Set([25_000]));
+    const names = (await readdir(folder)).sort();
+    assert.deepEqual([names.length, names[0]], [25, "35.volume"], "the oldest went, and no other");
   }));
 
 Deno.test("openCache: processes that run at once and are killed at random never read a torn volume nor remove too much", () =>
