@@ -37,7 +37,8 @@ export async function readMetaimageFields(source: ByteSource, report: HeaderRepo
     if (line.trim() === "") continue;
     const entry = ENTRY.exec(line);
     if (entry === null) {
-      throw report.refuse("bad-header", `the line ${JSON.stringify(line.slice(0, 60))} is no "Key = value"`);
+      // Not the line itself: it may be a patient's name.
+      throw report.refuse("bad-header", `line ${lines.indexOf(line) + 1} is no "Key = value"`);
     }
     const key = entry[1]!.toLowerCase();
     fields.set(ALIASES[key] ?? key, entry[2]!);

@@ -42,7 +42,8 @@ export async function readNrrdFields(source: ByteSource, report: HeaderReport): 
     const field = /^([^:#]+): +(.*)$/.exec(line) ?? /^([^:#]+):()$/.exec(line);
     if (line === "" || line.startsWith("#") || /^[^:]+:=/.test(line)) continue;
     if (field === null) {
-      throw report.refuse("bad-header", `the line ${JSON.stringify(line.slice(0, 60))} is no field, pair or comment`);
+      // Not the line itself: it may be a patient's name.
+      throw report.refuse("bad-header", `line ${lines.indexOf(line) + 1} is no field, pair or comment`);
     }
     const name = field[1]!.trim().toLowerCase();
     const known = ALIASES[name] ?? name;
