@@ -30,8 +30,23 @@ export { hashSliceInContext } from "./hash_slice_in_context.ts";
 export { measureSlice } from "./measure/measure_slice.ts";
 export * from "./measure/slice_measurements.ts";
 export { MeasuringCaptioner, type MeasuringCaptionerOptions } from "./measuring_captioner.ts";
+export {
+  type CaptionPrompt,
+  definePrompt,
+  type FilledPrompt,
+  fillPrompt,
+  type PromptTemplate,
+} from "./prompts/caption_prompt.ts";
+export { SLICE_PLAIN_V1 } from "./prompts/slice_plain_v1.ts";
+export { SLICE_STRUCTURED_V1 } from "./prompts/slice_structured_v1.ts";
+export type { CaptionFault, CaptionFaultCode } from "./quality/caption_fault.ts";
+export { GATE_VERSION, judgeCaption, type JudgeOptions } from "./quality/judge_caption.ts";
+export { RepetitionMemory, type RepetitionMemoryOptions } from "./quality/repetition_memory.ts";
 export { captionRecord, isRecordingCaptioner } from "./remote/caption_record.ts";
 export { CaptionerStoppedError, CaptionRefusedError } from "./remote/caption_refused_error.ts";
+export { type CaptionRunResult, captionScans, type CaptionScansOptions } from "./run/caption_scans.ts";
+export type { CaptionRunTotals } from "./run/run_totals.ts";
+export { type ScanToCaption, selectionKey } from "./run/scan_to_caption.ts";
 export type { CaptionClaims, ClaimOptions, ClaimResult } from "./store/caption_claims.ts";
 export * from "./store/caption_entry.ts";
 export { CaptionStore, type CaptionStoreOptions } from "./store/caption_store.ts";

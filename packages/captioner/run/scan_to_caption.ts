@@ -1,0 +1,22 @@
+import { createHash } from "node:crypto";
+import type { SliceToCaption } from "../caption_slices.ts";
+
+/** A scan of which slices are to be captioned. Read when its turn comes, and not kept. */
+export interface ScanToCaption {
+  /** Names the scan in findings; goes into no store and to no captioner. */
+  readonly id: string;
+  /**
+   * What the scan is known by: a hash of its content, 64 lower-case hexadecimal digits. With it a scan that is done is not read again.
+   * Default: every scan is read, and origins are not recorded.
+   */
+  readonly identify?: () => Promise<string>;
+  /** All that the choice of slices depends on beside the content: how many, of which planes, the seed. Default "". */
+  readonly choice?: string;
+  /** Reads the scan and cuts the slices that are to be captioned. */
+  readonly slices: () => Promise<readonly SliceToCaption[]>;
+}
+
+/** The key under which a store keeps which slices were chosen of a scan. */
+export function selectionKey(volume: string, choice: string): string {
+  return createHash("sha256").update(JSON.stringify([volume, choice])).digest("hex");
+}
