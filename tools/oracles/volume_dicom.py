@@ -12,6 +12,7 @@ import gzip
 import io
 import json
 import pathlib
+import struct
 import subprocess
 import tempfile
 import warnings
@@ -19,7 +20,7 @@ import warnings
 import highdicom as hd
 import numpy as np
 import pydicom
-from nibabel.nicom import dicomwrappers
+from nibabel.nicom import csareader, dicomwrappers
 from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 from pydicom.encaps import encapsulate, encapsulate_extended
 from pydicom.pixels import apply_rescale
@@ -163,6 +164,39 @@ def enhanced_expectation(values, positions, slopes):
     affine[:3, 0], affine[:3, 1] = [0.5, 0, 0], [0, 0, -0.7]
     affine[:3, 2], affine[:3, 3] = (last - first) / (len(order) - 1), first
     return described(scaled, np.diag([-1, -1, 1, 1]) @ affine)
+
+
+def csa_header(**fields):
+    """Siemens' private header in its second form, as far as a mosaic needs it."""
+    content = b"SV10\4\3\2\1" + struct.pack("<II", len(fields), 77)
+    for name, values in fields.items():
+        content += struct.pack("<64si4siii", name.encode(), len(values), b"FD", 3, len(values), 77)
+        for value in values:
+            data = str(value).encode() + b"\0"
+            content += struct.pack("<iiii", len(data), len(data), 77, len(data)) + data + b"\0" * (-len(data) % 4)
+    return content
+
+
+def mosaic(values, sign):
+    """Slices side by side in 3 × 3 places; `sign` turns the direction in which they are stacked."""
+    orientation = np.round(turned(15), 8)
+    normal = sign * np.cross(orientation[:3], orientation[3:])
+    tiles = np.zeros((9, ROWS, COLUMNS), values.dtype)
+    tiles[:len(values)] = values
+    whole = tiles.reshape(3, 3, ROWS, COLUMNS).transpose(0, 2, 1, 3).reshape(3 * ROWS, 3 * COLUMNS)
+    ds = image(whole, position=(1, 2, 3), orientation=orientation, Modality="MR", ImageType=["ORIGINAL", "PRIMARY", "M", "ND", "MOSAIC"],
+               SpacingBetweenSlices=3.5)
+    block = ds.private_block(0x0029, "SIEMENS CSA HEADER", create=True)
+    header = csa_header(NumberOfImagesInMosaic=[len(values)], SliceNormalVector=[f"{v:.8f}" for v in normal])
+    block.add_new(0x10, "OB", header)
+    wrapper = dicomwrappers.MosaicWrapper(ds, csareader.read(header), len(values))
+    affine = np.diag([-1, -1, 1, 1]) @ wrapper.affine[:, [1, 0, 2, 3]]
+    read = np.moveaxis(wrapper.get_data(), 2, 0)
+    if sign < 0:  # against the cross product of the rows' and columns' directions, which our order follows
+        affine[:3, 3] += affine[:3, 2] * (len(values) - 1)
+        affine[:3, 2] *= -1
+        read = read[::-1]
+    return ds, described(read, affine)
 
 
 def literal_runs(plane):
@@ -328,6 +362,14 @@ def main():
             setattr(ds, key, v.tobytes())
         cases.append(case(f"floating point voxels of {bits} bits", floats,
                           described(values, np.array(expected(stack(twelve[:2]))["affine"])), dtype=f"float{bits}"))
+
+    seven = np.concatenate([signed, signed[:3] - 7])
+    for sign, name in [(1, "along"), (-1, "against")]:
+        ds, expectation = mosaic(seven, sign)
+        cases.append(case(f"a Siemens mosaic of 7 slices, stacked {name} the normal", [ds], expectation, dtype="int16"))
+    broken, _ = mosaic(seven, 1)
+    del broken[0x00291010]
+    cases.append(case("a mosaic without its private header", [encoded(broken)], {"refused": "not-3d"}, single=True))
 
     nested = stack(signed)
     for ds in nested:

@@ -63,7 +63,7 @@ export class DicomDataset {
 
   /** An attribute's texts, split at backslashes and trimmed; none when it is missing or empty. */
   texts(name: TagName): string[] {
-    const bytes = this.#value(name);
+    const bytes = this.bytes(name);
     if (!bytes) return [];
     const raw = decodeText(bytes, name === "SpecificCharacterSet" ? [] : this.texts("SpecificCharacterSet"));
     const trim = (text: string) => text.replace(/^[\0\s]+|[\0\s]+$/g, "");
@@ -103,7 +103,7 @@ export class DicomDataset {
   }
 
   /** An attribute's value as it is stored, up to 1 MiB of it; undefined when it is missing or a sequence. */
-  #value(name: TagName): Uint8Array | undefined {
+  bytes(name: TagName): Uint8Array | undefined {
     const element = this.elements.get(TAGS[name][0]);
     return element && this.#bytes(element);
   }
@@ -116,7 +116,7 @@ export class DicomDataset {
   }
 
   #binary(name: TagName, element: DicomElement, width: number): number[] {
-    const bytes = this.#value(name);
+    const bytes = this.bytes(name);
     if (!bytes) return [];
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     const { littleEndian } = element.coding;

@@ -16,7 +16,7 @@ interface Fragment {
 /** Finds the fragments of every frame: by the extended or basic offset table, by count, or by where images begin. */
 export async function locateFrames(bytes: ByteAccess, source: FrameSource): Promise<Fragment[][]> {
   const { first, table, fragments } = await listFragments(bytes, source);
-  const { frames, path } = source;
+  const { path, stored: { frames } } = source;
   if (frames === 1) return [fragments];
   const [offsets, lengths] = source.extendedOffsets;
   const extended = offsets?.length === frames && lengths?.length === frames;

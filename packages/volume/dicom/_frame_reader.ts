@@ -5,6 +5,7 @@ import { UNDEFINED_LENGTH } from "./_elements.ts";
 import { dicomFault } from "./_fault.ts";
 import { bitsOfFrame, type FrameSource } from "./_frame_source.ts";
 import { decodeJpegFamily, isFinished } from "./_jpeg_family.ts";
+import { tileOf } from "./_mosaic.ts";
 import { openDicomBytes } from "./_open_dicom.ts";
 import { decodeRle } from "./_rle.ts";
 import { toHostOrder, unpackBits, unpackVoxels } from "./_unpack_voxels.ts";
@@ -31,21 +32,25 @@ export async function openFrames(source: FrameSource): Promise<FrameReader> {
   try {
     const encapsulated = source.pixels.length === UNDEFINED_LENGTH;
     const places = encapsulated ? await locateFrames(bytes, source) : undefined;
-    return {
-      read: async (index) => {
-        if (!places) return { values: await readNative(bytes, source, index), finished: true };
-        const fragments = places[index]!;
-        const frame = new Uint8Array(fragments.reduce((sum, { length }) => sum + length, 0));
-        let at = 0;
-        for (const { start, length } of fragments) {
-          frame.set(await bytes.read(start, length), at);
-          at += length;
-        }
-        const isJpeg = !["none", "rle"].includes(source.syntax.compression);
-        return { values: await decodePacked(frame, source), finished: !isJpeg || isFinished(frame) };
-      },
-      close: () => bytes.close(),
+    const decode = async (index: number): Promise<DecodedFrame> => {
+      if (!places) return { values: await readNative(bytes, source, index), finished: true };
+      const fragments = places[index]!;
+      const frame = new Uint8Array(fragments.reduce((sum, { length }) => sum + length, 0));
+      let at = 0;
+      for (const { start, length } of fragments) {
+        frame.set(await bytes.read(start, length), at);
+        at += length;
+      }
+      const isJpeg = !["none", "rle"].includes(source.syntax.compression);
+      return { values: await decodePacked(frame, source), finished: !isJpeg || isFinished(frame) };
     };
+    let whole: Promise<DecodedFrame> | undefined;
+    const cut = async (index: number): Promise<DecodedFrame> => {
+      const { values, finished } = await (whole ??= decode(0));
+      const { mosaic, format: { rows, columns } } = source;
+      return { values: tileOf(values, { index, across: mosaic!.across, rows, columns }), finished };
+    };
+    return { read: source.mosaic ? cut : decode, close: () => bytes.close() };
   } catch (error) {
     await bytes.close();
     throw error;
@@ -53,7 +58,7 @@ export async function openFrames(source: FrameSource): Promise<FrameReader> {
 }
 
 async function readNative(bytes: ByteAccess, source: FrameSource, index: number): Promise<VoxelArray> {
-  const { format, pixels, path } = source;
+  const { pixels, path, stored: { format } } = source;
   const bits = bitsOfFrame(format);
   const firstBit = index * bits;
   const swapsPairs = format.bitsAllocated === 8 && pixels.vr === "OW" && !pixels.coding.littleEndian;
@@ -69,7 +74,7 @@ async function readNative(bytes: ByteAccess, source: FrameSource, index: number)
 }
 
 async function decodePacked(frame: Uint8Array<ArrayBuffer>, source: FrameSource): Promise<VoxelArray> {
-  const { format, path, syntax } = source;
+  const { path, syntax, stored: { format } } = source;
   const { compression } = syntax;
   if (format.bitsAllocated === 1 || format.float) {
     if (compression !== "none") {
@@ -95,7 +100,7 @@ async function decodePacked(frame: Uint8Array<ArrayBuffer>, source: FrameSource)
 }
 
 function unpack(bytes: Uint8Array<ArrayBuffer>, source: FrameSource, firstBit: number): VoxelArray {
-  const { format, pixels, syntax } = source;
+  const { pixels, syntax, stored: { format } } = source;
   if (format.bitsAllocated === 1) return unpackBits(bytes, firstBit, format.rows * format.columns);
   toHostOrder(bytes, format.bitsAllocated / 8, syntax.compression !== "none" || pixels.coding.littleEndian);
   return unpackVoxels(bytes, format);

@@ -1,5 +1,6 @@
 import { UNDEFINED_LENGTH } from "./_elements.ts";
 import { dicomFault } from "./_fault.ts";
+import { type Mosaic, mosaicOf } from "./_mosaic.ts";
 import type { DicomFile, PixelElement } from "./_open_dicom.ts";
 import type { TagName } from "./_tags.ts";
 import type { TransferSyntax } from "./transfer_syntax.ts";
@@ -30,10 +31,14 @@ export interface FrameSource {
   readonly source: string | Uint8Array;
   /** How the voxels are packed. */
   readonly syntax: TransferSyntax;
-  /** How a voxel is stored. */
+  /** How a voxel is stored, and the size of a slice. */
   readonly format: PixelFormat;
-  /** Number of frames. */
+  /** Number of slices. */
   readonly frames: number;
+  /** The same of what the file calls a frame, which holds many slices in a mosaic. */
+  readonly stored: { readonly format: PixelFormat; readonly frames: number };
+  /** How slices lie in a frame, if they do. */
+  readonly mosaic: Mosaic | undefined;
   /** Where the voxels' element lies. */
   readonly pixels: PixelElement;
   /** Bytes that the packed or unpacked voxels take in the file, as far as the header tells: an upper bound. */
@@ -59,10 +64,6 @@ export function frameSourceOf(file: DicomFile): FrameSource {
     const problem = `its voxels are colours (${samples} samples, ${photometric}), expected one grey value each`;
     throw dicomFault("unsupported-datatype", path, problem, "Convert it to grey values, or leave it out.");
   }
-  if (dataset.texts("ImageType").includes("MOSAIC")) {
-    const problem = "it is a mosaic: many slices side by side in one image, whose places are in a private header";
-    throw dicomFault("not-3d", path, problem, "Convert it by dcm2niix, or export it as enhanced MR.");
-  }
   const format = pixelFormatOf(file, pixels);
   const frames = dataset.has("NumberOfFrames") ? dataset.number("NumberOfFrames") : 1;
   if (frames === undefined || !(Number.isSafeInteger(frames) && frames > 0)) {
@@ -71,7 +72,25 @@ export function frameSourceOf(file: DicomFile): FrameSource {
   }
   const storedBytes = checkLength(file, pixels, { format, frames });
   const extendedOffsets = [dataset.numbers("ExtendedOffsetTable"), dataset.numbers("ExtendedOffsetTableLengths")];
-  return { path, source: file.source, syntax, format, frames, pixels, storedBytes, extendedOffsets };
+  const stored = { format, frames };
+  return { ...unfolded(file, stored), path, source: file.source, syntax, stored, pixels, storedBytes, extendedOffsets };
+}
+
+/** Counts a mosaic's slices one by one. */
+function unfolded(
+  file: DicomFile,
+  stored: FrameSource["stored"],
+): Pick<FrameSource, "format" | "frames" | "mosaic"> {
+  if (!file.dataset.texts("ImageType").includes("MOSAIC")) return { ...stored, mosaic: undefined };
+  const mosaic = mosaicOf(file.dataset);
+  const { rows, columns } = stored.format;
+  if (!mosaic || stored.frames > 1 || rows % mosaic.across !== 0 || columns % mosaic.across !== 0) {
+    const problem = "it is a mosaic of slices side by side, and its private header does not tell where they lie " +
+      `(${mosaic?.slices ?? "an unknown number of"} slices in ${rows} × ${columns} voxels)`;
+    throw dicomFault("not-3d", file.path, problem, "Convert it by dcm2niix, or export it as enhanced MR.");
+  }
+  const size = { rows: rows / mosaic.across, columns: columns / mosaic.across };
+  return { format: { ...stored.format, ...size }, frames: mosaic.slices, mosaic };
 }
 
 function pixelFormatOf(file: DicomFile, pixels: PixelElement): PixelFormat {

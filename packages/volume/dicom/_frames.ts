@@ -56,11 +56,29 @@ export function framesOf(file: DicomFile, source: FrameSource): Frame[] {
     const frame = own ? commonOf(dataset, [own, shared, detector]) : common;
     const marks = own ? marksOf(dataset, [own, shared], pointers) : marksOf(dataset, [shared], []);
     const offset = offsets[index];
-    const position = own || source.frames === 1 ? frame.position : offset === undefined
+    const position = source.mosaic
+      ? tilePosition(frame, source, source.mosaic.normal, index)
+      : own || source.frames === 1
+      ? frame.position
+      : offset === undefined
       ? undefined // one place for many frames: none of them is known
       : alongNormal(frame.position, frame.orientation, offset - offsets[0]!);
     return { source, index, ...frame, position, marks };
   });
+}
+
+/**
+ * Finds a slice's place in a mosaic: the scanner states the corner that an image of the mosaic's size would have around the
+ * same centre.
+ */
+function tilePosition(frame: Placed, source: FrameSource, normal: Triple, index: number): Triple | undefined {
+  const { position, orientation, pixelSpacing, nominalSpacing } = frame;
+  if (!position || !orientation || !pixelSpacing || nominalSpacing === undefined) return undefined;
+  const right = (source.stored.format.columns - source.format.columns) / 2 * pixelSpacing[1];
+  const down = (source.stored.format.rows - source.format.rows) / 2 * pixelSpacing[0];
+  return [0, 1, 2].map((i) =>
+    position[i]! + right * orientation[i]! + down * orientation[i + 3]! + index * nominalSpacing * normal[i]!
+  ) as unknown as Triple;
 }
 
 /** Distances of a file's frames along their normal, where one place and a rule stand for all (PS3.3, C.8.8.3.2 and C.8.4.15). */

@@ -38,7 +38,7 @@ const REFUSED: readonly { readonly files: RegExp; readonly code: string; readonl
   {
     files: /nibabel\/[01]\.dcm/,
     code: "not-3d",
-    why: "a Siemens mosaic is a 3D scan laid out in one image; read as one slice its geometry would be false",
+    why: "a made-up mosaic: its 256 rows do not divide into the 7 × 7 places that its private header asks for",
   },
   {
     files: /JPEG2000-embedded-sequence-delimiter/,

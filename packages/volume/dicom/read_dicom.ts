@@ -33,7 +33,7 @@ export interface ReadDicomOptions {
  * affine is exact, sheared where the gantry was tilted. Each slice's slope and intercept is applied once: integers stay
  * integers (of a wider type where they need it) when every slope is 1, all else becomes float32, or float64 where float32
  * would merge neighbouring values. Bits outside BitsStored are dropped. Binary segmentations become label maps. Localisers
- * are left out when there is anything else.
+ * are left out when there is anything else. Siemens mosaics are cut into their slices by the private header.
  *
  * All native encodings and RLE are read by own code; JPEG (baseline, extended, lossless), JPEG-LS, JPEG 2000 and HTJ2K by
  * the npm package `dcmjs-codecs`, which is loaded when the first such file is met. Checked against pydicom 3.0 and nibabel 5.4.
@@ -101,8 +101,9 @@ function readLine({ series, group }: SeriesGroup, path: string, stack: FrameStac
   const depth = stack.slots.length;
   const { syntax, format } = group.frames[0]!.source;
   const kind = `${format.bitsStored} of ${format.bitsAllocated} bits, ${format.signed ? "signed" : "unsigned"}`;
+  const mosaic = group.frames[0]!.source.mosaic ? ", cut out of a mosaic" : "";
   const order = stack.placed ? "their positions" : "the file";
-  const places = depth > 1 ? `, slices in the order of ${order}` : "";
+  const places = depth > 1 ? `${mosaic}, slices in the order of ${order}` : "";
   const from = path === "" ? "bytes in memory" : path;
   return `read DICOM ${series.modality}, ${syntax.name}, ${kind}, ${format.columns}×${format.rows}×${depth} voxels from ` +
     `${series.paths.length} files${places}, from ${from}`;
