@@ -1,4 +1,4 @@
-import type { CaseInspection, Finding, GridDescription, LabelCount } from "@med3d/volume";
+import type { CaseInspection, Finding, GridDescription, LabelCount, LabelSummary } from "@med3d/volume";
 import type { Table } from "../_shared/report/table.ts";
 import type { FileReport } from "./report.ts";
 
@@ -60,13 +60,21 @@ export function formatAffine(affine: readonly number[]): string {
   return [0, 4, 8, 12].map((at) => cells.slice(at, at + 4).map((cell) => cell.padStart(width)).join("  ")).join("\n");
 }
 
+/** The values of a data set's label maps. */
+export function labelSummaryTable(labels: readonly LabelSummary[]): Table {
+  return [
+    ["label", "meaning", "label maps", "voxels"],
+    ...labels.map(({ value, name, cases, voxels }) => [`${value}`, name ?? "", `${cases}`, `${voxels}`]),
+  ];
+}
+
 /** Values of a label map and their voxels. */
-export function labelTable(labels: readonly LabelCount[], names?: ReadonlyMap<number, string>): Table {
+export function labelTable(labels: readonly LabelCount[]): Table {
   const all = labels.reduce((sum, { voxels }) => sum + voxels, 0);
   return [
     ["label", "voxels", "share"],
     ...labels.map(({ value, voxels }) => [
-      names?.has(value) ? `${value} ${names.get(value)}` : String(value),
+      String(value),
       String(voxels),
       `${(100 * voxels / all).toFixed(2)} %`,
     ]),

@@ -1,7 +1,7 @@
 import type { Finding } from "@med3d/volume";
 import { type Html, html, inlinePng, page } from "../_shared/report/html.ts";
 import type { Table } from "../_shared/report/table.ts";
-import { caseTable, fileFacts, formatAffine, groupFindings, labelTable } from "./describe.ts";
+import { caseTable, fileFacts, formatAffine, groupFindings, labelSummaryTable, labelTable } from "./describe.ts";
 import type { FileReport, FolderReport, Report } from "./report.ts";
 import { formatVerdict } from "./text_report.ts";
 
@@ -32,10 +32,11 @@ ${inspection.labels ? table(labelTable(inspection.labels)) : ""}`
 ${findingSection(findings)}`;
 }
 
-function folderSection({ path, description, cases, findings, pictures }: FolderReport): Html {
+function folderSection({ path, description, cases, labels, findings, pictures }: FolderReport): Html {
   return html`<h2>${path}</h2>
 <p>${description}</p>
 ${findingSection(findings)}
+${labels.length > 0 ? html`<h3>Labels</h3>${table(labelSummaryTable(labels))}` : ""}
 ${cases.length > 0 ? html`<h3>Cases</h3>${table(caseTable(cases))}` : ""}
 ${
     pictures.size > 0

@@ -117,7 +117,7 @@ async function lookAtFolder(path: string, flags: Flags, signal: AbortSignal): Pr
     const message = (error as Error).message;
     const fix = "See the README for the layouts that are recognised.";
     const finding = { severity: "error", code: "no-data-set", path, message, fix } as const;
-    return { path, kind: null, description: "", cases: [], findings: [finding], pictures };
+    return { path, kind: null, description: "", cases: [], labels: [], findings: [finding], pictures };
   } finally {
     progress?.stop();
   }

@@ -69,6 +69,12 @@ const folder = z.strictObject({
   ),
   description: z.string(),
   cases: z.array(scan),
+  labels: z.array(z.strictObject({
+    value: z.number(),
+    name: z.string().optional(),
+    cases: z.int().nonnegative(),
+    voxels: z.int().nonnegative(),
+  })).describe("values of all label maps, declared ones that are nowhere among them"),
   findings: z.array(finding),
 });
 

@@ -1,7 +1,7 @@
 import type { Finding } from "@med3d/volume";
 import { formatFinding } from "../_shared/finding.ts";
 import { formatTable } from "../_shared/report/table.ts";
-import { caseTable, fileFacts, formatAffine, groupFindings, labelTable } from "./describe.ts";
+import { caseTable, fileFacts, formatAffine, groupFindings, labelSummaryTable, labelTable } from "./describe.ts";
 import { countFindings, type FileReport, type FolderReport, type Report } from "./report.ts";
 
 /** Findings of one kind that are printed one by one; the rest is counted. */
@@ -31,15 +31,24 @@ export function formatFile(file: FileReport): string {
 
 /** Writes what is known of a folder; at most `rows` cases, all when that is 0. */
 export function formatFolder(folder: FolderReport, rows: number): string {
-  const { path, description, cases, findings } = folder;
+  const { path, description, cases, labels, findings } = folder;
   const shown = rows === 0 ? cases : cases.slice(0, rows);
   const left = cases.length - shown.length;
   return [
     `${path}: ${description === "" ? "no data set" : description}`,
     ...(cases.length > 0 ? ["", formatTable(caseTable(shown))] : []),
     ...(left > 0 ? [`… ${left} more cases; --rows 0 shows all`] : []),
+    ...(labels.length > 0 ? ["", ...labelLines(labels)] : []),
     ...findingLines(findings),
   ].join("\n");
+}
+
+function labelLines(labels: FolderReport["labels"]): string[] {
+  const rest = labels.length - LABELS_SHOWN;
+  return [
+    formatTable(labelSummaryTable(labels.slice(0, LABELS_SHOWN))),
+    ...(rest > 0 ? [`… ${rest} more labels`] : []),
+  ];
 }
 
 /** One line on how it ended. */

@@ -70,7 +70,7 @@ export { type ResampleOptions, resampleVolume, resizeVolume } from "./geometry/r
 export { resampleToGrid, type ResampleToGridOptions } from "./geometry/resample_to_grid.ts";
 export type { LabelCount } from "./inspect/_count_labels.ts";
 export type { IntensityStatistics } from "./inspect/_intensities.ts";
-export type { CaseInspection, DatasetInspection, LabelInspection } from "./inspect/dataset_inspection.ts";
+export type { CaseInspection, DatasetInspection, LabelInspection, LabelSummary } from "./inspect/dataset_inspection.ts";
 export { inspectDataset, type InspectDatasetOptions } from "./inspect/inspect_dataset.ts";
 export { inspectScan, type InspectScanOptions, type ScanInspection } from "./inspect/inspect_scan.ts";
 export { describeGrid, type GridDescription, inspectVolume, type VolumeInspection } from "./inspect/inspect_volume.ts";

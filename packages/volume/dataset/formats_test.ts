@@ -2,8 +2,11 @@ import { strict as assert } from "node:assert";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
+import { writeFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
+import { Random } from "random";
 import {
+  CorruptVolumeError,
   countIdentifyingFields,
   hashCase,
   indexDataset,
@@ -186,6 +189,29 @@ Deno.test("indexDataset: archives that are no MedMNIST, or whose classes do not 
     (folder) => assert.rejects(indexDataset(folder), { name: "CorruptVolumeError" }),
   );
 });
+
+Deno.test("indexDataset: 400 seeded mutations of an archive each give cases that can be read or a CorruptVolumeError", () =>
+  inFolder({ "x.npz": MEDMNIST }, async (folder) => {
+    const random = new Random("npz-fuzz");
+    const path = join(folder, "x.npz");
+    const outcomes = new Map<string, number>();
+    for (let round = 0; round < 400; round++) {
+      let bytes = Uint8Array.from(MEDMNIST);
+      for (let n = random.int(1, 4); n > 0; n--) bytes[random.int(0, bytes.length - 1)] = random.int(0, 255);
+      if (round % 8 === 7) bytes = bytes.slice(0, random.int(0, bytes.length));
+      await writeFile(path, bytes);
+      let outcome = "read";
+      try {
+        const { cases } = await indexDataset(path);
+        for (const entry of cases.slice(0, 8)) await readCase(entry);
+      } catch (error) {
+        outcome = error instanceof CorruptVolumeError ? "refused" : `${error}`;
+      }
+      outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1);
+    }
+    assert.deepEqual([...outcomes.keys()].toSorted(), ["read", "refused"]);
+    assert.ok([...outcomes.values()].every((count) => count > 20), JSON.stringify([...outcomes]));
+  }));
 
 Deno.test("hashCase: changes with every file, item and series; nothing where voxels lie elsewhere", () =>
   inFolder({ "a.nrrd": NRRD, "b.nhdr": NRRD, "x.npz": MEDMNIST, ...series("s") }, async (folder) => {

@@ -1,3 +1,4 @@
+import fc from "fast-check";
 import { strict as assert } from "node:assert";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -207,4 +208,15 @@ Deno.test("parseDelimited: quotes, doubled quotes, line breaks in cells, lines c
     { line: 5, cells: ["", "", "z"] },
   ]);
   assert.deepEqual(parseDelimited("", ","), []);
+});
+
+Deno.test("parseDelimited: any table that is written by RFC 4180 comes back", () => {
+  const cell = fc.string({ unit: fc.constantFrom("a", '"', ",", "\n", "\r\n", ";", "é", " ") }).map((text) =>
+    `x${text}x`
+  );
+  const table = fc.array(fc.array(cell, { minLength: 1, maxLength: 4 }), { maxLength: 5 });
+  fc.assert(fc.property(table, fc.constantFrom(",", ";"), (rows, delimiter) => {
+    const quoted = rows.map((cells) => cells.map((text) => `"${text.replaceAll('"', '""')}"`).join(delimiter));
+    assert.deepEqual(parseDelimited(quoted.join("\r\n"), delimiter).map(({ cells }) => cells), rows);
+  }));
 });

@@ -1,4 +1,5 @@
 import type { Finding } from "../findings.ts";
+import { findSidecarFields } from "../privacy/_sidecar_fields.ts";
 import { countIdentifyingFields, type IdentifyingFields } from "../privacy/identifying_fields.ts";
 
 /** Fields that a message names. */
@@ -55,6 +56,21 @@ export function privacyFindings({ count, fields, burnedInAnnotation }: Identifyi
     });
   }
   return findings;
+}
+
+/** Says the same of the JSON file that converters such as dcm2niix leave beside a scan: code `identifying-sidecar`. */
+export async function sidecarFindings(path: string): Promise<Finding[]> {
+  const { sidecar, names } = await findSidecarFields(path);
+  if (names.length === 0) return [];
+  return [{
+    severity: "warning",
+    code: "identifying-sidecar",
+    path: sidecar,
+    message: `${names.length} keys that can name a patient have values (${names.slice(0, SHOWN).join(", ")}${
+      names.length > SHOWN ? ", …" : ""
+    })`,
+    fix: "Take them out before the data set is passed on.",
+  }];
 }
 
 /** Drops what the header's and the voxels' readers both tell. */

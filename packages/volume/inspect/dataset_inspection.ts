@@ -46,6 +46,18 @@ export interface CaseInspection {
   readonly label?: LabelInspection;
 }
 
+/** A value that a data set's label maps have, over all of them. */
+export interface LabelSummary {
+  /** The value. */
+  readonly value: number;
+  /** What it means, where the data set declares it. */
+  readonly name?: string;
+  /** Number of label maps that have it. */
+  readonly cases: number;
+  /** Number of voxels in all label maps. */
+  readonly voxels: number;
+}
+
 /** What a folder of scans is like. */
 export interface DatasetInspection {
   /** How the folder was recognised. */
@@ -54,6 +66,8 @@ export interface DatasetInspection {
   readonly description: string;
   /** Every case in the order of the index. */
   readonly cases: readonly CaseInspection[];
+  /** The values of all label maps in ascending order, those that are declared and nowhere among them. */
+  readonly labels: readonly LabelSummary[];
   /** What is wrong or worth knowing, on single cases first, then on the whole. */
   readonly findings: readonly Finding[];
 }

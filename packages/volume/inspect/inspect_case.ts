@@ -10,7 +10,7 @@ import { countLabels, looksLikeLabels } from "./_count_labels.ts";
 import { checkSpacing, compareGrids, hasNoWorldPosition } from "./_grid_findings.ts";
 import { withoutFrame } from "./_without_frame.ts";
 import { checkLabels } from "./_label_findings.ts";
-import { countFields, privacyFindings, withoutRepeats } from "./_privacy_findings.ts";
+import { countFields, privacyFindings, sidecarFindings, withoutRepeats } from "./_privacy_findings.ts";
 import type { CaseInspection, LabelInspection } from "./dataset_inspection.ts";
 import { voxelTypeOf } from "./inspect_volume.ts";
 
@@ -42,6 +42,7 @@ export async function inspectCase(entry: DatasetCase, options: InspectCaseOption
   const known = { id, subject, ...(session && { session }), ...(split && { split }), path };
   const fields = entry.item ? undefined : await countFields(entry.files ?? [path]);
   if (fields) findings.push(...privacyFindings(fields, path));
+  if (!entry.item && !entry.files) findings.push(...await sidecarFindings(path));
   const volume = await tryReading(() => readCase(entry, { onFinding, irregular: "report" }), { path, onFinding });
   if (volume) {
     findings.push(

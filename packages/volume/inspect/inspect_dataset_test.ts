@@ -157,7 +157,8 @@ Deno.test("inspectDataset: what only the whole shows: duplicates, leaks, orphans
     "i/stray.nii.gz": await scan(5),
   };
   await inFolder(files, async (folder) => {
-    const { findings } = await inspectDataset(folder);
+    const result = await inspectDataset(folder);
+    const { findings } = result;
     const told = (code: string): string[] =>
       of(findings, code).map(({ severity, message }) => `${severity}: ${message}`);
     assert.match(
@@ -169,6 +170,12 @@ Deno.test("inspectDataset: what only the whole shows: duplicates, leaks, orphans
     assert.match(told("mixed-voxel-types")[0]!, /int16 \(3\), float32 \(1\)/);
     assert.match(told("intensity-scales-differ")[0]!, /^warning: .* from 99\d to 99\d\d\d$/);
     assert.match(told("unseen-label")[0]!, /: 5$/);
+    assert.deepEqual(result.labels, [
+      { value: 0, name: "background", cases: 1, voxels: 1680 - result.labels[1]!.voxels },
+      { value: 1, name: "thing", cases: 1, voxels: result.labels[1]!.voxels },
+      { value: 5, name: "never", cases: 0, voxels: 0 },
+    ]);
+    assert.ok(result.labels[1]!.voxels > 100);
     assert.equal(told("missing-label").length, 3);
     assert.deepEqual(of(findings, "orphan-label").map(({ path }) => path), [join(folder, "labels/stray.nii.gz")]);
     assert.deepEqual(of(findings, "orphan-image").map(({ path }) => path), [join(folder, "i/stray.nii.gz")]);
@@ -201,8 +208,15 @@ Deno.test("inspectDataset: thick slices, several spacings and sizes, lost positi
 Deno.test("inspectDataset: header values never come out, in findings or elsewhere", async () => {
   const { volume } = makePhantom("p", { kind: "mr-brain" });
   const bytes = await encodeNifti(volume, { description: "DOE^JANE 19550312" });
-  await inFolder({ "images/x1.nii": bytes, "labels/x1.nii": bytes }, async (folder) => {
+  const sidecar = { PatientName: "DOE^JANE", PatientID: "19550312", InstitutionName: "", EchoTime: 1 };
+  const files = { "images/x1.nii": bytes, "labels/x1.nii": bytes, "images/x1.json": sidecar };
+  await inFolder(files, async (folder) => {
     const result = await inspectDataset(folder);
+    const [beside] = of(result.findings, "identifying-sidecar");
+    assert.deepEqual([beside!.path, beside!.message], [
+      join(folder, "images/x1.json"),
+      "2 keys that can name a patient have values (PatientName, PatientID)",
+    ]);
     assert.deepEqual(of(result.findings, "identifying-header").map(({ path }) => path.slice(folder.length)), [
       "/images/x1.nii",
       "/labels/x1.nii",
