@@ -6,24 +6,17 @@ import {
   RESOLVED_DEFAULTS,
   type ResolvedDefaults,
 } from "../_shared/pretraining/configuration.ts";
+import { addSchemaOptions, givenOptions, type OptionSpecification } from "../_shared/schema_options.ts";
 
 /** Values given as flags: configuration keys and how to run. */
 export type Flags = Partial<PretrainingConfiguration> & { config?: string; resume?: string; dryRun?: boolean };
-
-interface OptionSpecification {
-  readonly flags: string;
-  readonly key: keyof PretrainingConfiguration;
-  readonly parse?: (text: string) => unknown;
-  /** Shown in place of the schema's default. */
-  readonly shownDefault?: string;
-}
 
 const byBackend = (key: keyof ResolvedDefaults): string =>
   `${String(RESOLVED_DEFAULTS.webgpu[key]).replaceAll(",", "x")} on WebGPU, ${
     String(RESOLVED_DEFAULTS.cpu[key]).replaceAll(",", "x")
   } on cpu`;
 
-const OPTIONS: readonly OptionSpecification[] = [
+const OPTIONS: readonly OptionSpecification<keyof PretrainingConfiguration>[] = [
   { flags: "--data <folder>", key: "data", shownDefault: "phantoms made here" },
   { flags: "--out <folder>", key: "out", shownDefault: "runs/pretrain, or the next free runs/pretrain-N" },
   { flags: "--modality <name>", key: "modality", shownDefault: "what the data set says" },
@@ -56,14 +49,7 @@ const OPTIONS: readonly OptionSpecification[] = [
 
 /** Adds the options of pretraining to a command. */
 export function addPretrainingOptions(command: Command): Command {
-  for (const { flags, key, parse, shownDefault } of OPTIONS) {
-    const schema = configurationSchema.shape[key];
-    const shown = shownDefault ?? String(schema.parse(undefined));
-    const text = `${schema.description} (default: ${shown})`;
-    if (parse) command.option(flags, text, (value: string) => parse(value));
-    else command.option(flags, text);
-  }
-  return command
+  return addSchemaOptions(command, configurationSchema, OPTIONS)
     .option("--no-augment", "train on scans as they are (default: vary pose and intensity of every second)")
     .option("--recompute", `${configurationSchema.shape.recompute.description} (default: off)`)
     .option("--strict", "stop at the first unusable scan (default: leave it out and say so)")
@@ -74,7 +60,5 @@ export function addPretrainingOptions(command: Command): Command {
 
 /** The flags that were given, by configuration key. */
 export function givenFlags(command: Command): Flags {
-  const values = command.opts<Record<string, unknown>>();
-  const given = Object.entries(values).filter(([key]) => command.getOptionValueSource(key) === "cli");
-  return Object.fromEntries(given.map(([key, value]) => [key.replace(/Mib$/, "MiB"), value])) as Flags;
+  return givenOptions(command) as Flags;
 }

@@ -99,15 +99,23 @@ export function nearestName(name: string, candidates: readonly string[]): string
  * @throws UsageError naming the key, the value and what is expected; for an unknown key the nearest known one.
  */
 export function parseConfiguration(values: unknown, origin: string): PretrainingConfiguration {
-  const parsed = configurationSchema.safeParse(values);
+  return parseBySchema(configurationSchema, values, origin);
+}
+
+/** Does for any schema of keys what {@linkcode parseConfiguration} does for pretraining's. */
+export function parseBySchema<Schema extends z.ZodObject>(
+  schema: Schema,
+  values: unknown,
+  origin: string,
+): z.infer<Schema> {
+  const parsed = schema.safeParse(values);
   if (parsed.success) return parsed.data;
   const issue = parsed.error.issues[0]!;
   if (issue.code === "unrecognized_keys") {
     const key = issue.keys[0]!;
+    const known = Object.keys(schema.shape);
     throw new UsageError(
-      `Cannot read ${origin}: unknown key "${key}".${nearestName(key, CONFIGURATION_KEYS)} Known keys: ${
-        CONFIGURATION_KEYS.join(", ")
-      }.`,
+      `Cannot read ${origin}: unknown key "${key}".${nearestName(key, known)} Known keys: ${known.join(", ")}.`,
     );
   }
   const key = issue.path.join(".");

@@ -1,4 +1,5 @@
 import {
+  type DatasetCase,
   type Finding,
   hashCase,
   indexDataset,
@@ -7,6 +8,7 @@ import {
   splitBySubject,
   type Volume,
 } from "@med3d/volume";
+import { createHash } from "node:crypto";
 import { type PretrainingConfiguration, UsageError } from "./configuration.ts";
 
 /** A scan that can be read, again and again, with the same result. */
@@ -23,6 +25,8 @@ export interface ScanSource {
   readonly load: (onFinding?: (finding: Finding) => void) => Promise<Volume>;
   /** Identifies what is loaded by its content, for a cache on disk; nothing where that is not known. */
   readonly identify?: () => Promise<string | undefined>;
+  /** What captions of its slices name it by: a hash of its content; nothing where that is not known. */
+  readonly volumeHash?: () => Promise<string | undefined>;
 }
 
 /** The scans of a run. */
@@ -57,6 +61,7 @@ function listPhantoms({ phantoms, seed }: ScanChoice): ScanList {
       heldOut: index >= phantoms - heldOut,
       path: id,
       load: () => Promise.resolve(makePhantom(`${seed}/${id}`, { kind }).volume),
+      volumeHash: () => Promise.resolve(sha256(`phantom ${kind} ${seed}/${id}`)),
     };
   });
   return {
@@ -68,24 +73,39 @@ function listPhantoms({ phantoms, seed }: ScanChoice): ScanList {
   };
 }
 
+/** A case of a data set as a scan. */
+export function scanOf(
+  entry: DatasetCase,
+  { modality, heldOut }: { readonly modality: PretrainingConfiguration["modality"]; readonly heldOut: boolean },
+): ScanSource {
+  const made = modality ?? entry.modality;
+  const identify = async (): Promise<string | undefined> => {
+    const content = await hashCase(entry);
+    return content === undefined ? undefined : `${made} ${content}`;
+  };
+  return {
+    id: entry.id,
+    subject: entry.subject,
+    heldOut,
+    path: entry.imagePath,
+    load: (onFinding = () => {}) => readCase(entry, { modality: made, onFinding }),
+    identify,
+    volumeHash: async () => {
+      const content = await identify();
+      return content === undefined ? undefined : sha256(content);
+    },
+  };
+}
+
+function sha256(text: string): string {
+  return createHash("sha256").update(text).digest("hex");
+}
+
 async function listFolder(path: string, { heldOutFraction, modality, seed }: ScanChoice): Promise<ScanList> {
   const index = await indexDataset(path);
   const split = splitBySubject(index.cases, { heldOutFraction, seed: `${seed}` });
   const held = new Set(split.heldOut.map(({ id }) => id));
-  const scans = index.cases.map((entry): ScanSource => {
-    const made = modality ?? entry.modality;
-    return {
-      id: entry.id,
-      subject: entry.subject,
-      heldOut: held.has(entry.id),
-      path: entry.imagePath,
-      load: (onFinding = () => {}) => readCase(entry, { modality: made, onFinding }),
-      identify: async () => {
-        const content = await hashCase(entry);
-        return content === undefined ? undefined : `${made} ${content}`;
-      },
-    };
-  });
+  const scans = index.cases.map((entry) => scanOf(entry, { modality, heldOut: held.has(entry.id) }));
   if (scans.length - held.size < 2) {
     throw new UsageError(
       `Cannot pretrain on ${path}: ${

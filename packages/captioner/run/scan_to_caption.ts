@@ -7,9 +7,9 @@ export interface ScanToCaption {
   readonly id: string;
   /**
    * What the scan is known by: a hash of its content, 64 lower-case hexadecimal digits. With it a scan that is done is not read again.
-   * Default: every scan is read, and origins are not recorded.
+   * Default, and where it resolves to nothing: the scan is read each time, and origins are not recorded.
    */
-  readonly identify?: () => Promise<string>;
+  readonly identify?: () => Promise<string | undefined>;
   /** All that the choice of slices depends on beside the content: how many, of which planes, the seed. Default "". */
   readonly choice?: string;
   /** Reads the scan and cuts the slices that are to be captioned. */
