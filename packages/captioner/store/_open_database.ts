@@ -44,7 +44,7 @@ export function openDatabase(path: string, { busyTimeoutMs }: { busyTimeoutMs: n
 }
 
 /** The switch needs the file for itself and, unlike other statements, may give up without waiting. */
-function switchToWriteAheadLog(database: DatabaseSync, timeoutMs: number): void {
+export function switchToWriteAheadLog(database: DatabaseSync, timeoutMs: number): void {
   const until = Date.now() + timeoutMs;
   while (true) {
     try {
