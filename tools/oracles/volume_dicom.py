@@ -287,6 +287,10 @@ def main():
     cases.append(case("a localiser beside the scan, and a nested folder", [scout, *stack(twelve)], expected(stack(twelve)), dtype="uint16",
                       finding="localisers-left-out", names=["scout", *[f"deep/er/{n}" for n in range(6)]]))
     cases.append(case("mixed series", [*stack(twelve[:3]), *stack(twelve[3:], series=2)], {"refused": "mixed-series", "volumes": 2}))
+    moved = stack(twelve[3:], origin=(-3, 4, 17.5))
+    for ds in moved:
+        ds.FrameOfReferenceUID = f"{ROOT}.7"
+    cases.append(case("one series in two frames of reference", [*stack(twelve[:3]), *moved], {"refused": "mixed-series", "volumes": 2}))
     cases.append(case("one slice", stack(twelve[:1], orientation=turned(10)), dtype="uint16"))
 
     high = ((signed.astype("i4") & 0xFFF) | (rng.integers(0, 16, signed.shape) << 12)).astype("u2").view("i2")

@@ -8,7 +8,7 @@ import type { Frame } from "./_frames.ts";
 import type { FrameStack } from "./_stack_frames.ts";
 
 /** What is unpacked beyond this must not be more than {@linkcode PACKING_LIMIT} times its packed bytes. */
-const TRUSTED_BYTES = 1 << 27;
+const TRUSTED_BYTES = 1 << 26;
 const PACKING_LIMIT = 4000;
 const WIDER = [Uint8Array, Int16Array, Uint16Array, Int32Array, Float64Array] as const;
 

@@ -47,6 +47,8 @@ export interface FrameSource {
   readonly extendedOffsets: readonly (readonly number[])[];
 }
 
+/** The one transfer syntax in which fragments hold voxels as they are. */
+const ENCAPSULATED_UNCOMPRESSED = "1.2.840.10008.1.2.1.98";
 const INTEGER_BITS = [1, 8, 16, 32];
 
 /** Reads from a header how voxels are stored, or refuses what is no stack of grey images. */
@@ -131,6 +133,10 @@ function checkLength(
   const { format, frames } = promised;
   const held = pixels.length === UNDEFINED_LENGTH ? size - pixels.start : Math.min(pixels.length, size - pixels.start);
   const encapsulated = pixels.length === UNDEFINED_LENGTH;
+  if (encapsulated && file.syntax.compression === "none" && file.syntax.uid !== ENCAPSULATED_UNCOMPRESSED) {
+    const problem = `its voxels are split into fragments, which ${file.syntax.name} does not allow`;
+    throw dicomFault("corrupt-pixels", path, problem, "Correct its transfer syntax.");
+  }
   if (!encapsulated && file.syntax.compression !== "none") {
     const problem = `its voxels are packed by ${file.syntax.name}, yet not split into fragments`;
     throw dicomFault("corrupt-pixels", path, problem);

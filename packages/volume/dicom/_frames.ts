@@ -16,6 +16,8 @@ export interface Frame {
   readonly instance: string;
   /** SOP class of the file. */
   readonly sopClass: string;
+  /** FrameOfReferenceUID: positions are comparable only within one. */
+  readonly frameOfReference: string;
   /** Centre of the first voxel, LPS+ millimetres. */
   readonly position: Triple | undefined;
   /** Direction of growing column index, then of growing row index, LPS+. */
@@ -110,6 +112,7 @@ function commonOf(dataset: DicomDataset, groups: readonly (DicomDataset | undefi
   return {
     instance: dataset.text("SopInstanceUid"),
     sopClass: dataset.text("SopClassUid"),
+    frameOfReference: dataset.text("FrameOfReferenceUid"),
     position: z === undefined ? undefined : [x!, y!, z],
     orientation: orientation?.slice(0, 6),
     pixelSpacing: spacing && spacing[0]! > 0 && spacing[1]! > 0 ? [spacing[0]!, spacing[1]!] : undefined,

@@ -38,7 +38,7 @@ function fitsTogether(a: Frame, b: Frame): boolean {
     const [one, other] = [a.source.format, b.source.format];
     if (one.rows !== other.rows || one.columns !== other.columns || one.float !== other.float) return false;
   }
-  if (a.localiser !== b.localiser) return false;
+  if (a.localiser !== b.localiser || a.frameOfReference !== b.frameOfReference) return false;
   if (!a.position !== !b.position) return false;
   if (!a.position && a.source !== b.source) return false; // nothing says that they are one stack
   return near(a.orientation, b.orientation, ORIENTATION_TOLERANCE) &&

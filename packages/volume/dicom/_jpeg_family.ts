@@ -35,6 +35,10 @@ const DECODERS: Readonly<Record<JpegCompression, keyof NativeCodecs & `decode${s
   "high-throughput-jpeg-2000": "decodeHtJpeg2000",
 };
 
+/** What a frame of more bytes unpacks to must not be more than {@linkcode FRAME_PACKING_LIMIT} times its packed bytes. */
+const TRUSTED_FRAME_BYTES = 1 << 24;
+const FRAME_PACKING_LIMIT = 1000;
+
 let library: Promise<CodecLibrary> | undefined;
 
 /** Loads the codecs (WebAssembly, from npm's cache) when the first packed frame is met. */
@@ -69,6 +73,7 @@ export async function decodeJpegFamily(
   const isJpeg2000 = compression.endsWith("2000");
   const size = isJpeg2000 ? jpeg2000Size(frame, path) : jpegSize(frame, path);
   checkSize(size, format, path);
+  checkPacking(frame.length, format, path);
   await loadCodecs(path);
   const { NativeCodecs, Context } = await library!;
   // Voxels of 8 bits may be packed though the header allots them 16.
@@ -109,6 +114,14 @@ function widened(bytes: Uint8Array, bits: number, format: PixelFormat): Uint8Arr
     if (isNegative) result.fill(0xff, i * to + from, (i + 1) * to);
   }
   return result;
+}
+
+/** Refuses a large image out of next to nothing: a codec needs many times its bytes to unpack it. */
+function checkPacking(packed: number, { rows, columns, bitsAllocated }: PixelFormat, path: string): void {
+  const bytes = rows * columns * bitsAllocated / 8;
+  if (bytes <= TRUSTED_FRAME_BYTES || bytes <= FRAME_PACKING_LIMIT * packed) return;
+  const problem = `a packed frame promises ${bytes} bytes of voxels out of ${packed}, more than a scan can be packed`;
+  throw dicomFault("too-large", path, problem, "Check where the file comes from.");
 }
 
 function checkSize(size: CodestreamSize, format: PixelFormat, path: string): void {

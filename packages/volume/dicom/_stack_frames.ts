@@ -86,7 +86,7 @@ export function stackFrames(frames: readonly Frame[], options: StackOptions): Fr
     const message = `slices are stacked ${tilt.toFixed(2)}° off their normal (gantry tilt); the affine is sheared`;
     note("warning", "gantry-tilt", message, "Resample it onto an upright grid before using it in a network.");
   }
-  return { slots, affine: affineOf(frames[0]!, first, step, note), placed: true, findings };
+  return { slots, affine: affineOf(slots[0]![0]!, first, step, note), placed: true, findings };
 }
 
 type Note = (severity: Finding["severity"], code: string, message: string, fix: string) => void;

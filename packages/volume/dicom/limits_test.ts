@@ -62,6 +62,27 @@ Deno.test("readDicom: a header that asks for more voxels than the file holds is 
   }
 });
 
+Deno.test("readDicom: a large frame out of a few packed bytes is refused before a codec sees it", async () => {
+  const siz = new DataView(new ArrayBuffer(43));
+  [0xff4fff51, 0x00290000].forEach((value, i) => siz.setUint32(4 * i, value));
+  [4000, 4000, 0, 0, 4000, 4000, 0, 0].forEach((value, i) => siz.setUint32(8 + 4 * i, value));
+  siz.setUint16(40, 1);
+  siz.setUint8(42, 15);
+  const packed = packedPixels(joined([new Uint8Array(siz.buffer), new Uint8Array(57)]));
+  const file = joined([encodeDataset({ ...IMAGE, Rows: 4000, Columns: 4000 }), packed]);
+  await refused(fileOf(file, "1.2.840.10008.1.2.4.90"), "too-large");
+});
+
+Deno.test("readDicom: fragments under a transfer syntax that has none are refused, not read as voxels", async () => {
+  const packed = joined([encodeDataset({ ...IMAGE, Rows: 4, Columns: 4 }), packedPixels(new Uint8Array(64))]);
+  for (const syntax of ["1.2.840.10008.1.2.1", "1.2.840.10008.1.2"]) {
+    await refused(fileOf(packed, syntax), "corrupt-pixels");
+  }
+  const plain = encodeDataset({ ...IMAGE, Rows: 4, Columns: 4, PixelData: new Uint8Array(32) });
+  await refused(fileOf(plain, "1.2.840.10008.1.2.4.70"), "corrupt-pixels");
+  await refused(fileOf(plain, "1.2.840.10008.1.2.4.110"), "unsupported-syntax");
+});
+
 Deno.test("readDicom: sequences that nest too deeply, and elements without end, are refused", async () => {
   let nested = encodeDataset({ CodeValue: "x" });
   for (let depth = 0; depth < 40; depth++) {
