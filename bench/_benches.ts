@@ -29,6 +29,13 @@ export const BENCHES: readonly NamedBench[] = [
     results: "training_step.md",
     shared: ["--runs", "--python"],
   },
+  {
+    name: "resample",
+    title: "Resampling volumes",
+    file: "resample_bench.ts",
+    results: "resample.md",
+    shared: ["--runs"],
+  },
   { name: "memory", title: "Memory", file: "memory_bench.ts", results: "memory.md", shared: [] },
   {
     name: "half",

@@ -1,12 +1,15 @@
 import { strict as assert } from "node:assert";
 import {
+  augmentSample,
   augmentVolume,
   createVolume,
   deriveVolume,
   encodeNifti,
+  GridChain,
   hideMasked,
   makePhantom,
   maskBlocks,
+  NNUNET_3D,
   normaliseIntensity,
   normalisePercentile,
   normaliseZScore,
@@ -17,6 +20,7 @@ import {
   resampleVolume,
   resizeVolume,
   restoreGrid,
+  samplePatches,
   toCanonical,
   type Volume,
   windowCt,
@@ -59,6 +63,26 @@ const transforms: readonly [string, Volume, (volume: Volume) => Volume, RegExp][
     /contrast/,
   ],
   ["augmentVolume labels", scan, (v) => augmentVolume({ image: v, labels: v }, "7").labels, /content rotated/],
+  [
+    "augmentSample",
+    scan,
+    (v) =>
+      augmentSample({ channels: [v] }, "7", {
+        recipe: { ...NNUNET_3D, noise: { probability: 1, deviation: [1, 1] } },
+      }).channels[0]!,
+    /augmented: noise of deviation 1\.0/,
+  ],
+  [
+    "samplePatches",
+    scan,
+    (v) => samplePatches(v, v, { patchSize: [3, 4, 9], count: 1, seed: "7" })[0]!.channels[0]!,
+    /from 6×7×8 to 3×4×9 .* fill -50/,
+  ],
+  ["GridChain.follow", scan, (v) => GridChain.from(v).toCanonical().follow(v), /taken the way of its scan/],
+  ["GridChain.invert", scan, (v) => {
+    const chain = GridChain.from(v).toCanonical().resample({ spacingMm: 1.7 });
+    return chain.invert(chain.volume, { kind: "image" });
+  }, /resampled back to 6×7×8 voxels, linear interpolation.*\n.*restored to LPI/],
   ["hideMasked", scan, (v) => hideMasked(v, maskBlocks(v.shape)), /\d+ of 336 voxels hidden/],
 ];
 
