@@ -413,6 +413,12 @@ def main():
     cases.append(case("a segmentation by highdicom, an inner slice empty", [segmentation],
                       {**expected(scan[1:]), "values": described(labels[1:], np.eye(4))["values"]}, dtype="uint8"))
     check_own_segmentation(scan, labels)
+    both = np.stack([labels[1:3] == 1, labels[1:3] > 0], axis=-1).astype("u1")
+    overlapping = segmentation_by_highdicom(scan[1:3], both)
+    for segment, value in [(None, np.where(both[..., 1], 2, 0)), (1, both[..., 0]), (2, both[..., 1] * 2)]:
+        outcome = {**expected(scan[1:3]), "values": described(value, np.eye(4))["values"]}
+        more = {"finding": "overlapping-segments"} if segment is None else {"segment": segment}
+        cases.append(case(f"segments that overlap, {'all' if segment is None else segment}", [overlapping], outcome, dtype="uint8", **more))
     fractions = np.where(labels[..., None] == 1, rng.random((*labels.shape, 1)), 0).astype("f4")
     fractional = segmentation_by_highdicom(scan, fractions, hd.seg.SegmentationTypeValues.FRACTIONAL, segments=1)
     stored = np.zeros(labels.shape, "u1")

@@ -202,7 +202,7 @@ function withEmptySlices(slots: readonly Frame[][], heights: readonly number[], 
   const counts = steps.map((step) => Math.round(step / least));
   if (steps.some((step, i) => Math.abs(step - counts[i]! * least) > STEP_TOLERANCE * least)) {
     const problem = "its frames do not lie at multiples of one spacing";
-    throw dicomFault("uneven-slices", options.path, problem, "Read its segments separately.");
+    throw dicomFault("uneven-slices", options.path, problem, "Name one of its segments by `segment`.");
   }
   const total = counts.reduce((sum, count) => sum + count, 1);
   if (total > 65536) throw dicomFault("bad-dimensions", options.path, `its frames span ${total} slices`);

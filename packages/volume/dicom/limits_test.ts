@@ -148,6 +148,7 @@ Deno.test("readDicom: bad options and missing paths are said", async () => {
   const bytes = filesOf(files)[0]![1];
   await assert.rejects(readDicom(bytes, { maxBytes: 0 }), RangeError);
   await assert.rejects(readDicom(bytes, { irregular: "ignore" as "report" }), RangeError);
+  await assert.rejects(readDicom(bytes, { segment: 2 }), /no such segment: got 2, expected one of none/);
   await assert.rejects(readDicom("no/such/folder"), /Cannot read DICOM no\/such\/folder/);
   await refused(bytes.subarray(0, 0), "not-dicom");
   await assert.rejects(readDicom(bytes, { maxBytes: 10 }), { code: "too-large" });

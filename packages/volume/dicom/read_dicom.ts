@@ -3,6 +3,7 @@ import { createVolume, type Modality, type Volume } from "../volume.ts";
 import { buildVoxels } from "./_build_voxels.ts";
 import { chooseSeries } from "./_choose_series.ts";
 import { scanDicom } from "./_scan.ts";
+import type { Frame } from "./_frames.ts";
 import { type FrameStack, stackFrames } from "./_stack_frames.ts";
 import { type SeriesGroup, seriesOf } from "./list_dicom_series.ts";
 
@@ -12,6 +13,8 @@ const DEFAULT_MAX_BYTES = 2 ** 32;
 export interface ReadDicomOptions {
   /** Which volume to read: the `id` or `seriesInstanceUid` that `listDicomSeries` tells. Default: the only one. */
   readonly series?: string;
+  /** Which segment of a binary segmentation to read. Default: all, as one label map. */
+  readonly segment?: number;
   /**
    * What happens when slices are missing, unevenly spaced or double. `"refuse"` throws; `"report"` reads what is there at its
    * mean spacing (the first of several images at a place) and says so in a finding. Default: `"refuse"`.
@@ -67,12 +70,12 @@ export async function readDicom(
   };
   const files = await scanDicom(source, report);
   const chosen = chooseSeries(seriesOf(files), { series, path, report });
-  const stack = stackFrames(chosen.group.frames, { path, irregular });
+  const stack = stackFrames(ofSegment(chosen.group.frames, options.segment), { path, irregular });
   [...chosen.oddities, ...stack.findings].forEach(report);
   const voxels = await buildVoxels(stack, { path, maxBytes });
   if (voxels.overlaps > 0) {
     const message = `${voxels.overlaps} voxels belong to more than one segment; the one stored last was kept`;
-    report({ severity: "warning", code: "overlapping-segments", path, message, fix: "Read the segments separately." });
+    report({ severity: "warning", code: "overlapping-segments", path, message, fix: "Name one by `segment`." });
   }
   if (voxels.unfinished > 0) {
     const message = `${voxels.unfinished} packed frames have no end mark and may have been cut off`;
@@ -95,6 +98,17 @@ export async function readDicom(
       ...findings.filter(({ code }) => code !== "not-dicom").map(({ message }) => message),
     ],
   });
+}
+
+function ofSegment(frames: readonly Frame[], segment: number | undefined): readonly Frame[] {
+  const own = segment === undefined ? frames : frames.filter((frame) => frame.segment === segment);
+  if (own.length > 0) return own;
+  const known = [...new Set(frames.map((frame) => frame.segment))].filter((number) => number !== undefined);
+  throw new RangeError(
+    `Cannot read DICOM: no such segment: got ${segment}, expected one of ${
+      known.join(", ") || "none"
+    }. Leave it out to read all.`,
+  );
 }
 
 function readLine({ series, group }: SeriesGroup, path: string, stack: FrameStack): string {

@@ -18,6 +18,7 @@ for (const wanted of cases) {
       const findings: Finding[] = [];
       const options: ReadDicomOptions = {
         ...(wanted.series && { series: wanted.series }),
+        ...(wanted.segment && { segment: wanted.segment }),
         ...(wanted.irregular && { irregular: wanted.irregular }),
         onFinding: (finding) => findings.push(finding),
       };

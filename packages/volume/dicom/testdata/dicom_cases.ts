@@ -12,6 +12,8 @@ export interface DicomCase {
   readonly open?: string;
   /** The option `series`. */
   readonly series?: string;
+  /** The option `segment`. */
+  readonly segment?: number;
   /** The option `irregular`. */
   readonly irregular?: "report";
   /** Code of the error that is expected. */
