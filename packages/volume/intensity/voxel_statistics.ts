@@ -99,7 +99,8 @@ export function countNonFinite(data: VoxelArray): number {
   return count;
 }
 
-/** Says where a volume came from, for error messages: the first line of its history, which names the file. */
+/** Says where a volume came from, for error messages: the line of its history that names the file. */
 export function originOf(volume: Volume): string {
-  return volume.history[0] === undefined ? "" : ` in the volume "${volume.history[0]}"`;
+  const line = volume.history.find((line) => line.startsWith("read ")) ?? volume.history[0];
+  return line === undefined ? "" : ` in the volume "${line}"`;
 }
