@@ -1,5 +1,5 @@
 import type { VoxelArray } from "../volume.ts";
-import { bitsOf, sameTypeArray, type VoxelBits } from "./_voxel_bits.ts";
+import { bitsOf, copyOf, sameTypeArray, type VoxelBits } from "./_voxel_bits.ts";
 
 /** How one output axis is read from the input; axes in C order: 0 depth, 1 height, 2 width. */
 export interface AxisSource {
@@ -24,32 +24,35 @@ export function permuteAxes(
     number,
   ];
   const first = sources.reduce((sum, { axis, flipped }) => sum + (flipped ? (shape[axis] - 1) * strides[axis] : 0), 0);
+  if (sources.every(({ axis }, i) => axis === i)) return { data: flipRuns(data, shape, sources), shape: outShape };
   const out = sameTypeArray(data, data.length);
   const layout = { shape: outShape, steps, first };
-  if (sources.every(({ axis }, i) => axis === i)) flipRuns(data, out, { shape, sources });
-  else if (sources[2].axis === 2) moveRows(bitsOf(data), bitsOf(out), layout);
+  if (sources[2].axis === 2) moveRows(bitsOf(data), bitsOf(out), layout);
   else turnBlocks(bitsOf(data), bitsOf(out), layout, sources[0].axis === 2 ? 0 : 1);
   return { data: out, shape: outShape };
 }
 
-/** Axes keep their order: what the last axes that are flipped alike span is copied, or turned round, in one piece. */
+/** Axes keep their order: what the last axes that are flipped alike span is turned round, or moved, in one piece. */
 function flipRuns(
   data: VoxelArray,
-  out: VoxelArray,
-  { shape, sources }: { readonly shape: readonly [number, number, number]; readonly sources: readonly AxisSource[] },
-): void {
+  shape: readonly [number, number, number],
+  sources: readonly AxisSource[],
+): VoxelArray {
   const [zFlipped, yFlipped, xFlipped] = sources.map(({ flipped }) => flipped);
   const isSlice = yFlipped === xFlipped;
   const isAll = isSlice && zFlipped === xFlipped;
   const [depth, height] = [isAll ? 1 : shape[0], isSlice ? 1 : shape[1]];
   const length = data.length / (depth * height);
+  const isInPlace = (isAll || !zFlipped) && (isSlice || !yFlipped);
+  const out = isInPlace ? copyOf(data) : sameTypeArray(data, data.length); // a copy needs not be zeroed first
   for (let z = 0, to = 0; z < depth; z++) {
     for (let y = 0; y < height; y++, to += length) {
       const from = ((zFlipped ? depth - 1 - z : z) * height + (yFlipped ? height - 1 - y : y)) * length;
-      out.set(data.subarray(from, from + length), to);
+      if (!isInPlace) out.set(data.subarray(from, from + length), to);
       if (xFlipped) out.subarray(to, to + length).reverse();
     }
   }
+  return out;
 }
 
 interface Layout {

@@ -1,8 +1,12 @@
 import type { VoxelArray } from "../volume.ts";
 
-/** Makes an array of the same type. */
+/** Makes an array of the same type; of Node's Buffer its plain kin. */
 export function sameTypeArray(data: VoxelArray, length: number): VoxelArray {
-  return new (data.constructor as new (length: number) => VoxelArray)(length);
+  return new (typeOf(data))(length);
+}
+
+function typeOf(data: VoxelArray): new (of: number | ArrayBufferLike) => VoxelArray {
+  return data instanceof Uint8Array ? Uint8Array : data.constructor as new (of: number | ArrayBufferLike) => VoxelArray;
 }
 
 /** Arrays by the size of their elements alone. */
@@ -15,4 +19,9 @@ export function bitsOf(data: VoxelArray): VoxelBits {
   if (data.BYTES_PER_ELEMENT === 2) return new Uint16Array(buffer, byteOffset, length);
   if (data.BYTES_PER_ELEMENT === 4) return new Uint32Array(buffer, byteOffset, length);
   return data as Float64Array;
+}
+
+/** Copies an array of any of the types, and of Node's Buffer too, whose own `slice` shares memory. */
+export function copyOf(data: VoxelArray): VoxelArray {
+  return new (typeOf(data))(bitsOf(data).slice().buffer);
 }

@@ -1,4 +1,5 @@
 import { strict as assert } from "node:assert";
+import { Buffer } from "node:buffer";
 import {
   applyAffine,
   createVolume,
@@ -94,4 +95,14 @@ Deno.test("toCanonical: moves the bits of voxels, NaN and signed zero too", () =
   const { volume } = toCanonical(scan);
   const expected = Float32Array.of(NaN, -0, 0, 1e-45, -Infinity, Infinity);
   expected.forEach((value, i) => assert.ok(Object.is(volume.data[i], value), `${volume.data[i]} at ${i}`));
+});
+
+Deno.test("toCanonical: leaves the input's memory alone, be it a part of a larger buffer or Node's", () => {
+  const affine = affineOf([[-1, 0, 0], [0, -1, 0], [0, 0, 1]], [0, 0, 0]);
+  const bytes = Uint8Array.of(9, 1, 2, 3, 4, 9);
+  for (const data of [bytes.subarray(1, 5), Buffer.from(bytes.buffer, 1, 4)]) {
+    const { volume } = toCanonical(createVolume(data, [1, 2, 2], { affine }));
+    assert.deepEqual([...volume.data], [4, 3, 2, 1]);
+    assert.deepEqual([...bytes], [9, 1, 2, 3, 4, 9]);
+  }
 });
