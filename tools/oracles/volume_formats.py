@@ -1,8 +1,8 @@
-"""Makes packages/volume/formats/testdata/format_cases.json and formats_written.json, and checks the way of real scans through the package.
+"""Makes format_cases.json, bzip2_streams.json and formats_written.json of packages/volume/formats/testdata, and checks the way of real scans through the package.
 
 Run from the repository root with a Python that has nibabel, NumPy, pynrrd and SimpleITK, and deno on the path:
     python tools/oracles/volume_formats.py [--scans FOLDER]
-format_cases.json holds small files of every format but NIfTI and DICOM (base64) and what the field's readers read from them.
+bzip2_streams.json holds streams by libbzip2. format_cases.json holds small files of every format but NIfTI and DICOM (base64) and what the field's readers read from them.
 formats_written.json holds what they read from files that @med3d/volume wrote (formats/testdata/written_formats.ts makes them).
 --scans takes a CT and an MR (the real data's folder) through read, RAS+, resample and write and asks nibabel where their voxels lie; it writes
 nothing into the tree.
@@ -11,6 +11,7 @@ import argparse
 import base64
 import bz2
 import gzip
+import hashlib
 import io
 import itertools
 import json
@@ -521,6 +522,21 @@ def written():
     return seen
 
 
+def bzip2_streams():
+    """Streams with what is rare in them, and the SHA-256 of what they hold."""
+    rng = np.random.default_rng(20240504)
+    text = b"".join(b"the voxel at %d, %d holds %d; " % (i, i * i % 97, i * 7919 % 1009) for i in range(120))
+    contents = {
+        "nothing": b"", "a byte": b"a", "four equal bytes": b"aaaa", "five equal bytes": b"aaaaa", "runs": b"a" * 259 + b"b" * 1000 + b"abab",
+        "all bytes": bytes(range(256)) * 3, "noise": rng.bytes(1500), "text": text, "zeros beyond a block": bytes(2_000_000),
+        "periods": b"abc" * 5000, "codes of many lengths": b"".join(bytes([i]) * int(1.6**i) for i in range(20)),
+    }
+    streams = {name: bz2.compress(content) for name, content in contents.items()}
+    streams["small blocks"] = bz2.compress(rng.integers(0, 3, 250_000).astype("u1").tobytes(), 1)
+    return {name: [base64.b64encode(packed).decode(), hashlib.sha256(bz2.decompress(packed)).hexdigest()]
+            for name, packed in streams.items() if len(packed) < 80_000}
+
+
 def check_scans(folder):
     """Where nibabel finds voxels whose values are their own coordinates in the world."""
     with tempfile.TemporaryDirectory() as out:
@@ -544,6 +560,7 @@ def main():
         return check_scans(options.scans)
     nrrd_cases(), metaimage_cases(), mgh_cases(), numpy_cases()
     (TESTDATA / "format_cases.json").write_text("[\n" + ",\n".join(json.dumps(case) for case in cases) + "\n]\n")
+    (TESTDATA / "bzip2_streams.json").write_text(json.dumps(bzip2_streams(), indent=0) + "\n")
     print(len(cases), "cases")
     if (TESTDATA / "written_formats.ts").exists():
         (TESTDATA / "formats_written.json").write_text(json.dumps(written(), indent=1) + "\n")

@@ -47,9 +47,12 @@ async function* bunzip2Chunks(chunks: AsyncIterable<Uint8Array>, source: ByteSou
 /** Unpacks streams that follow one another; what follows the last and begins no stream is passed over, as bzip2 itself does. */
 function* unpackStreams(bits: BitReader): Generator<Uint8Array> {
   for (let streams = 0;; streams++) {
-    const isStream = bits.remainingBytes >= 4 && bits.read(16) === 0x425a && bits.read(8) === 0x68;
-    if (!isStream) {
-      if (streams === 0) throw bits.remainingBytes < 1 ? new OutOfBits() : new Damage("it does not begin with BZh");
+    if (bits.remainingBytes < 4) {
+      if (streams === 0) throw new OutOfBits();
+      return;
+    }
+    if (bits.read(16) !== 0x425a || bits.read(8) !== 0x68) {
+      if (streams === 0) throw new Damage("it does not begin with BZh");
       return;
     }
     const level = bits.read(8) - 0x30;

@@ -1,3 +1,4 @@
+import type { CorruptVolumeError } from "../findings.ts";
 import { HeaderReport } from "../formats/_header_report.ts";
 import { readLaidOut } from "../formats/_read_laid_out.ts";
 import { type ReadOptions, resolveReadOptions } from "../formats/read_options.ts";
@@ -33,7 +34,7 @@ const SHOWN_MEMBERS = 12;
  * @param options Member, spacing, frame, memory limit, modality and where findings go.
  * @returns The volume and its history begun.
  * @throws CorruptVolumeError when the file is damaged, not NumPy's, not one 3D array, or too large; its `code` says which.
- * @throws RangeError when an option is out of range or there is no such member.
+ * @throws RangeError when an option is out of range.
  * @throws Error when the file cannot be opened; `cause` is the system's error.
  */
 export async function readNumpy(source: string | Uint8Array, options: ReadNumpyOptions = {}): Promise<Volume> {
@@ -42,9 +43,7 @@ export async function readNumpy(source: string | Uint8Array, options: ReadNumpyO
   const report = new HeaderReport("NumPy", typeof source === "string" ? source : "");
   const entry = await isZip(source) ? chooseEntry(await listZip(source, report), options.member, report) : undefined;
   if (entry === undefined && options.member !== undefined) {
-    throw new RangeError(
-      `Cannot read NumPy ${report.path}: there is no member "${options.member}": it is a single array. Leave it out.`,
-    );
+    throw noMember(options.member, "it is a single array", report);
   }
   let opened = entry === undefined
     ? await openByteSource(source, { format: "NumPy" })
@@ -114,9 +113,11 @@ function chooseEntry(entries: readonly ZipEntry[], member: string | undefined, r
   }
   const found = arrays.find(({ name }) => name === member || name === `${member}.npy`);
   if (found !== undefined) return found;
-  throw new RangeError(
-    `Cannot read NumPy ${report.path}: there is no member "${member}": it holds ${shown}. Choose one.`,
-  );
+  throw noMember(member, `it holds ${shown}`, report);
+}
+
+function noMember(member: string, holds: string, report: HeaderReport): CorruptVolumeError {
+  return report.refuse("missing-image", `there is no member "${member}": ${holds}`, "Choose by the option `member`.");
 }
 
 /** Memory order, slowest axis first, of the last three axes, and what the axes before them make up. */
