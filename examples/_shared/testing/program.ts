@@ -32,11 +32,24 @@ export interface RunningProgram {
   readonly ended: Promise<ProgramResult>;
 }
 
+/** What a program under test is given beside its arguments. */
+export interface ProgramSurroundings {
+  /** Whether it may use the network. Default false. */
+  readonly network?: boolean;
+  /** Environment variables. Default: those of the test. */
+  readonly environment?: Readonly<Record<string, string>>;
+}
+
 /** Starts a program of `examples/` as a process of its own. */
-export function startProgram(path: string, args: readonly string[]): RunningProgram {
+export function startProgram(
+  path: string,
+  args: readonly string[],
+  { network = false, environment = {} }: ProgramSurroundings = {},
+): RunningProgram {
+  const file = fileURLToPath(new URL(`../../${path}`, import.meta.url));
   const child = new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", "--deny-net", fileURLToPath(new URL(`../../${path}`, import.meta.url)), ...args],
-    env: { NO_COLOR: "1" },
+    args: ["run", "-A", ...network ? [] : ["--deny-net"], file, ...args],
+    env: { NO_COLOR: "1", ...environment },
     stdout: "piped",
     stderr: "piped",
   }).spawn();
@@ -79,8 +92,12 @@ export function startProgram(path: string, args: readonly string[]): RunningProg
 }
 
 /** Runs a program of `examples/` to its end. */
-export function runProgramFile(path: string, args: readonly string[]): Promise<ProgramResult> {
-  return startProgram(path, args).ended;
+export function runProgramFile(
+  path: string,
+  args: readonly string[],
+  surroundings: ProgramSurroundings = {},
+): Promise<ProgramResult> {
+  return startProgram(path, args, surroundings).ended;
 }
 
 /** Runs a body with an empty folder that is gone afterwards. */
