@@ -24,6 +24,9 @@
 export { assertCaptionerAllowed } from "./assert_captioner_allowed.ts";
 export { captionSlices, type CaptionSlicesOptions, type SliceToCaption } from "./caption_slices.ts";
 export * from "./contract.ts";
+export { EmbeddingStore, type EmbeddingStoreOptions, type StoredEmbedding } from "./embeddings/embedding_store.ts";
+export { EmbeddingStoreError } from "./embeddings/embedding_store_error.ts";
+export { hashText, storedEncoder, type StoredEncoderOptions } from "./embeddings/stored_encoder.ts";
 export { EmbeddedEncoder } from "./encoders/embedded_encoder.ts";
 export { type FitOptions, fitSliceTextEncoder } from "./encoders/fit_slice_text_encoder.ts";
 export { hashSliceInContext } from "./hash_slice_in_context.ts";
