@@ -57,14 +57,8 @@ export type { AxisMap, AxisMaps } from "./geometry/axis_map.ts";
 export { type CanonicalVolume, restoreGrid, toCanonical } from "./geometry/canonical.ts";
 export { orientationOf } from "./geometry/orientation.ts";
 export { padOrCrop, type PadOrCropOptions } from "./geometry/pad_or_crop.ts";
-export {
-  type FollowOptions,
-  GridChain,
-  type GridStep,
-  type InvertProbabilitiesOptions,
-  type StepGrids,
-  type StepKind,
-} from "./geometry/grid_chain.ts";
+export { GridChain } from "./geometry/grid_chain.ts";
+export type { FollowOptions, GridStep, InvertProbabilitiesOptions, StepGrids, StepKind } from "./geometry/grid_step.ts";
 export type { Interpolation, InterpolationOptions } from "./geometry/interpolation.ts";
 export { type ResampleOptions, resampleVolume, resizeVolume } from "./geometry/resample.ts";
 export { resampleToGrid, type ResampleToGridOptions } from "./geometry/resample_to_grid.ts";

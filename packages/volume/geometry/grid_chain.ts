@@ -1,41 +1,11 @@
 import { createVolume, deriveVolume, type Volume, type VoxelArray, type VoxelGrid } from "../volume.ts";
-import type { AxisMap, AxisMaps } from "./axis_map.ts";
 import { isSameGrid } from "./_same_grid.ts";
+import { undoSteps } from "./_undo_steps.ts";
 import { restoreGrid, toCanonical } from "./canonical.ts";
+import type { FollowOptions, GridStep, InvertProbabilitiesOptions, StepKind } from "./grid_step.ts";
 import { type InterpolationOptions, resolveInterpolation } from "./interpolation.ts";
 import { centredStart, padOrCrop, type PadOrCropOptions } from "./pad_or_crop.ts";
 import { mapsToShape, mapsToSpacing, regrid, type ResampleOptions, resampleVolume, resizeVolume } from "./resample.ts";
-
-/** What every recorded step says. */
-export interface StepGrids {
-  /** The grid that the step started from. */
-  readonly before: VoxelGrid;
-  /** The grid that it led to. */
-  readonly after: VoxelGrid;
-}
-
-/** One recorded step: axes were moved, voxels resampled, or a box padded or cropped, whose first voxel is at the old index `start`. */
-export type GridStep = StepGrids & StepKind;
-
-/** What a step did, apart from its grids. */
-export type StepKind =
-  | { readonly kind: "axes" }
-  | { readonly kind: "resample"; readonly maps: AxisMaps }
-  | { readonly kind: "box"; readonly start: readonly [number, number, number] };
-
-/** Options of {@linkcode GridChain.invert} and {@linkcode GridChain.follow}. */
-export interface FollowOptions extends InterpolationOptions {
-  /** Value of voxels that had been cropped away, or that are padded. Default: 0. */
-  readonly fill?: number;
-}
-
-/** Options of {@linkcode GridChain.invertProbabilities} and {@linkcode GridChain.invertToLabels}. */
-export interface InvertProbabilitiesOptions extends Omit<InterpolationOptions, "kind"> {
-  /** Number of classes; the last axis of the probabilities. */
-  readonly classes: number;
-  /** The class that voxels belong to that had been cropped away. Default: 0. */
-  readonly background?: number;
-}
 
 /**
  * The way from a scan's own voxels to a network's input, recorded step by step, so that label maps go the same way and
@@ -168,7 +138,7 @@ export class GridChain {
     const { kind = "label", fill = 0 } = options;
     const interpolation = resolveInterpolation({ ...options, kind }, "invert the chain");
     const volume = this.#received(prediction, "invert the chain");
-    return this.#goBack(volume, { steps: this.steps, kind, fill, interpolation });
+    return undoSteps(volume, { steps: this.steps, kind, fill, interpolation });
   }
 
   /**
@@ -218,7 +188,7 @@ export class GridChain {
     }
     const chosen = deriveVolume(grid!, { data: labels! }, `likeliest of ${classes} classes taken`);
     const interpolation = resolveInterpolation({ kind: "label" }, "invert the chain");
-    return this.#goBack(chosen, { steps: this.steps.slice(0, moving), kind: "label", fill: background, interpolation });
+    return undoSteps(chosen, { steps: this.steps.slice(0, moving), kind: "label", fill: background, interpolation });
   }
 
   *#classesBack(
@@ -241,35 +211,8 @@ export class GridChain {
       for (let i = 0, from = index; i < voxels; i++, from += classes) data[i] = probabilities[from]!;
       const volume = this.#received(data, action);
       const fill = index === background ? 1 : 0;
-      yield { volume: this.#goBack(volume, { steps, kind: "image", fill, interpolation }), index };
+      yield { volume: undoSteps(volume, { steps, kind: "image", fill, interpolation }), index };
     }
-  }
-
-  #goBack(
-    volume: Volume,
-    options: {
-      readonly steps: readonly GridStep[];
-      readonly kind: "image" | "label";
-      readonly fill: number;
-      readonly interpolation: ReturnType<typeof resolveInterpolation>;
-    },
-  ): Volume {
-    const { steps, kind, fill, interpolation } = options;
-    return steps.reduceRight((current, step) => {
-      const { before: { shape, affine } } = step;
-      if (step.kind === "axes") return restoreGrid(current, step.before);
-      if (step.kind === "box") {
-        const start = step.start.map((index) => index === 0 ? 0 : -index) as [number, number, number];
-        return deriveGrid(padOrCrop(current, shape, { kind, fill, start }), affine);
-      }
-      const maps = step.maps.map(({ scale, start }, axis): AxisMap => ({
-        scale: 1 / scale,
-        start: start === 0 ? 0 : -start / scale,
-        count: shape[axis]!,
-      })) as [AxisMap, AxisMap, AxisMap];
-      const line = `resampled back to ${shape.join("×")} voxels`;
-      return deriveGrid(regrid(current, { maps, interpolation, line }), affine);
-    }, volume);
   }
 
   #received(prediction: Volume | VoxelArray, action: string): Volume {
@@ -301,11 +244,6 @@ export class GridChain {
 
 function gridOf({ shape, affine }: VoxelGrid): VoxelGrid {
   return { shape, affine };
-}
-
-/** Puts the recorded affine in the place of one that was worked out and equals it but for rounding. */
-function deriveGrid(volume: Volume, affine: Float64Array): Volume {
-  return createVolume(volume.data, volume.shape, { affine, modality: volume.modality, history: volume.history });
 }
 
 function assertSameGrid(volume: VoxelGrid, expected: VoxelGrid, action: string): void {
