@@ -230,13 +230,7 @@ export class GridChain {
     return createVolume(prediction, shape, { affine, modality, history: ["made from an array on a recorded grid"] });
   }
 
-  #then(
-    volume: Volume,
-    step: { kind: "axes" } | { kind: "resample"; maps: AxisMaps } | {
-      kind: "box";
-      start: readonly [number, number, number];
-    },
-  ): GridChain {
+  #then(volume: Volume, step: StepKind): GridChain {
     const grids = { before: gridOf(this.volume), after: gridOf(volume) };
     return new GridChain(volume, this.#original, [...this.steps, { ...step, ...grids }]);
   }
