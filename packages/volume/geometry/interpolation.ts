@@ -71,7 +71,8 @@ export function resolveInterpolation(options: InterpolationOptions, action: stri
       `Cannot ${action}: bad thickRatio: got ${thickRatio}, expected a number from 1. Leave it out for 3.`,
     );
   }
-  return { interpolation, acrossSlices, thickRatio, antialias, clip: options.clip ?? true };
+  const isMixed = interpolation === "linear" || interpolation === "cubic";
+  return { interpolation, acrossSlices, thickRatio, antialias: antialias && isMixed, clip: options.clip ?? true };
 }
 
 /**

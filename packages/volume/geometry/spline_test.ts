@@ -65,6 +65,10 @@ Deno.test("resizeVolume: antialias smooths as skimage.transform.resize does, and
   const grown = resizeVolume(volume, [7, 8, 9], { ...CUBIC, antialias: true });
   assert.deepEqual(grown.data, resizeVolume(volume, [7, 8, 9], CUBIC).data);
   assert.doesNotMatch(grown.history.at(-1)!, /smoothed/);
+  const labels = createVolume(Uint8Array.from({ length: 210 }, (_, i) => i % 3), volume.shape);
+  const voted = { kind: "label", interpolation: "one-hot" } as const;
+  const few = resizeVolume(labels, [2, 3, 3], { ...voted, antialias: true });
+  assert.deepEqual(few, resizeVolume(labels, [2, 3, 3], voted), "labels are not smoothed");
 });
 
 Deno.test("resizeVolume: thick slices are followed by the spline in plane and taken nearest across, as nnU-Net does", () => {
