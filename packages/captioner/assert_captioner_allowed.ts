@@ -1,11 +1,10 @@
 import type { Captioner } from "./contract.ts";
-
-const THIS_MACHINE = new Set(["localhost", "127.0.0.1", "::1", "[::1]"]);
+import { isThisMachine, plainHost } from "./privacy/_hosts.ts";
 
 /**
  * Makes sure that slices go nowhere the user did not agree to.
  *
- * A captioner that names no host ({@linkcode Captioner.sendsTo}) or names this machine is allowed.
+ * A captioner that names no host ({@linkcode Captioner.sendsTo}) or names this machine (loopback) is allowed.
  *
  * @param captioner What is about to see slices.
  * @param allowedHosts Hosts that the user agreed to, without port. Default: none.
@@ -15,9 +14,9 @@ export function assertCaptionerAllowed(
   captioner: Pick<Captioner, "id" | "sendsTo">,
   allowedHosts: readonly string[] = [],
 ): void {
-  const host = captioner.sendsTo?.toLowerCase();
-  if (host === undefined || THIS_MACHINE.has(host)) return;
-  if (allowedHosts.some((allowed) => allowed.toLowerCase() === host)) return;
+  const host = captioner.sendsTo;
+  if (host === undefined || isThisMachine(host)) return;
+  if (allowedHosts.some((allowed) => plainHost(allowed) === plainHost(host))) return;
   throw new Error(
     `Cannot caption with ${captioner.id}: it sends slices beyond this machine: got host "${captioner.sendsTo}", expected ` +
       `${allowedHosts.length > 0 ? `one of ${allowedHosts.join(", ")}` : "none"}. ` +

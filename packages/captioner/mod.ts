@@ -34,6 +34,13 @@ export { measureSlice } from "./measure/measure_slice.ts";
 export * from "./measure/slice_measurements.ts";
 export { MeasuringCaptioner, type MeasuringCaptionerOptions } from "./measuring_captioner.ts";
 export {
+  assertEndpointAllowed,
+  REMOTE_ACKNOWLEDGEMENT,
+  type SendingConsent,
+} from "./privacy/assert_endpoint_allowed.ts";
+export { type AuditEntry, AuditLog } from "./privacy/audit_log.ts";
+export { dicomSendingFaults, inspectDicomForSending } from "./privacy/dicom_sending_faults.ts";
+export {
   type CaptionPrompt,
   definePrompt,
   type FilledPrompt,
@@ -47,6 +54,20 @@ export { GATE_VERSION, judgeCaption, type JudgeOptions } from "./quality/judge_c
 export { RepetitionMemory, type RepetitionMemoryOptions } from "./quality/repetition_memory.ts";
 export { captionRecord, isRecordingCaptioner } from "./remote/caption_record.ts";
 export { CaptionerStoppedError, CaptionRefusedError } from "./remote/caption_refused_error.ts";
+export { RemoteCaptioner, type RequestPreview } from "./remote/remote_captioner.ts";
+export type { RemoteCaptionerOptions } from "./remote/remote_captioner_options.ts";
+export {
+  type CtWindow,
+  type RenderedSlice,
+  renderForModel,
+  type RenderForModelOptions,
+} from "./remote/render_for_model.ts";
+export {
+  RequestBudget,
+  type RequestBudgetOptions,
+  type TokenCount,
+  type TokenPrices,
+} from "./remote/request_budget.ts";
 export { type CaptionRunResult, captionScans, type CaptionScansOptions } from "./run/caption_scans.ts";
 export type { CaptionRunTotals } from "./run/run_totals.ts";
 export { type ScanToCaption, selectionKey } from "./run/scan_to_caption.ts";

@@ -1,0 +1,425 @@
+import { strict as assert } from "node:assert";
+import type { CaptionRecord } from "../contract.ts";
+import { SLICE_PLAIN_V1 } from "../prompts/slice_plain_v1.ts";
+import { PLANTED } from "../testdata/planted_captions.ts";
+import { type Behaviour, goodAnswer, type ModelServerOptions, startModelServer } from "../testdata/model_server.ts";
+import { sliceOf } from "../testdata/slices.ts";
+import { CaptionerStoppedError, CaptionRefusedError } from "./caption_refused_error.ts";
+import { RemoteCaptioner } from "./remote_captioner.ts";
+import type { RemoteCaptionerOptions } from "./remote_captioner_options.ts";
+import { RequestBudget } from "./request_budget.ts";
+
+const FAST = { baseDelayMs: 5, maxDelayMs: 20, timeoutMs: 400, maxPixels: 32, model: "tiny-vision" } as const;
+const KEY = "sk-secret-0123456789";
+
+/** Runs against a server; nothing may have reached it that should not. */
+async function withServer(
+  behave: ModelServerOptions["behave"],
+  body: (
+    make: (options?: Partial<RemoteCaptionerOptions>) => RemoteCaptioner,
+    server: Awaited<ReturnType<typeof startModelServer>>,
+  ) => Promise<void>,
+  options: ModelServerOptions = {},
+): Promise<void> {
+  await using server = await startModelServer({ ...options, ...(behave && { behave }) });
+  using stack = new DisposableStack();
+  await body(
+    (more = {}) => stack.use(new RemoteCaptioner({ endpoint: server.endpoint, ...FAST, ...more })),
+    server,
+  );
+  assert.deepEqual(server.violations, []);
+}
+
+const record = (captioner: RemoteCaptioner, seed = "a"): Promise<CaptionRecord> => {
+  const { image, context } = sliceOf(seed);
+  return captioner.captionRecord(image, context);
+};
+
+Deno.test("RemoteCaptioner: a structured answer becomes a caption with its whole provenance", () =>
+  withServer(undefined, async (make, server) => {
+    const captioner = make({ apiKey: KEY, revision: "rev-7", seed: 3 });
+    const { text, status, provenance, reason, captionerId } = await record(captioner);
+    assert.match(text, /^Axial CT slice\. Visible: liver, spleen, abdominal aorta\. A hypodense lesion of/);
+    assert.deepEqual([status, reason, captionerId], ["stored", undefined, captioner.id]);
+    const { durationMs, imageHash, promptHash, rawAnswer, ...rest } = provenance!;
+    assert.ok(durationMs >= 0);
+    assert.equal(imageHash, server.requests[0]!.imageHash);
+    assert.match(promptHash, /^[0-9a-f]{64}$/);
+    assert.equal(rawAnswer, goodAnswer(imageHash, "one axial CT"));
+    assert.deepEqual(rest, {
+      modelId: "tiny-vision",
+      modelRevision: "rev-7",
+      answeredBy: "tiny-vision",
+      promptId: "slice-structured@1",
+      window: "CT soft-tissue window -160 to 240 HU",
+      requestParameters: {
+        temperature: 0,
+        maxTokens: 512,
+        tokensField: "max_tokens",
+        seed: 3,
+        responseFormat: "json_schema",
+      },
+      finishReason: "stop",
+      requests: 1,
+      promptTokens: 700,
+      completionTokens: 60,
+      cost: null,
+    });
+    assert.equal(captioner.sendsTo, "127.0.0.1");
+    assert.doesNotMatch(JSON.stringify([text, provenance, captioner.id]) + Deno.inspect(captioner), /sk-secret/);
+  }, { apiKey: KEY }));
+
+Deno.test("RemoteCaptioner: the id holds whatever changes a caption, and not the host or the key", () => {
+  const ids = [
+    {},
+    { revision: "2" },
+    { model: "b" },
+    { temperature: 1 },
+    { ctWindow: "lung" },
+    { legend: true },
+    { maxPixels: 64 },
+    {
+      prompt: SLICE_PLAIN_V1,
+    },
+    { maxTokens: 9 },
+    { seed: 1 },
+  ]
+    .map((more) => new RemoteCaptioner({ endpoint: "http://localhost:1/v1", model: "a", ...more as object }).id);
+  assert.equal(new Set(ids).size, ids.length);
+  const elsewhere = new RemoteCaptioner({ endpoint: "http://127.0.0.1:2/v1", model: "a", apiKey: "k" });
+  assert.equal(elsewhere.id, ids[0]);
+});
+
+/** What every fault comes to: behaviour at the nth request for a slice, and the record that is expected. */
+const MISBEHAVIOURS: readonly {
+  readonly name: string;
+  readonly behave: (before: number, elsewhere: string) => Behaviour;
+  readonly status: CaptionRecord["status"];
+  readonly reason?: RegExp;
+  readonly requests: number;
+}[] = [
+  {
+    name: "429 in seconds, once",
+    behave: (n) => n === 0 ? { kind: "status", status: 429, headers: { "retry-after": "0.05" } } : { kind: "good" },
+    status: "stored",
+    requests: 2,
+  },
+  {
+    name: "429 by date, once",
+    behave: (n) =>
+      n === 0
+        ? { kind: "status", status: 429, headers: { "retry-after": new Date(Date.now() - 1000).toUTCString() } }
+        : { kind: "good" },
+    status: "stored",
+    requests: 2,
+  },
+  {
+    name: "429 for an hour",
+    behave: () => ({ kind: "status", status: 429, headers: { "retry-after": "3600" } }),
+    status: "missing",
+    reason: /^http-429: .*asks to wait 3600 s/,
+    requests: 1,
+  },
+  {
+    name: "500 always",
+    behave: () => ({ kind: "status", status: 500 }),
+    status: "missing",
+    reason: /^http-500: .*3 times/,
+    requests: 3,
+  },
+  {
+    name: "503 twice",
+    behave: (n) => n < 2 ? { kind: "status", status: 503 } : { kind: "good" },
+    status: "stored",
+    requests: 3,
+  },
+  { name: "413", behave: () => ({ kind: "status", status: 413 }), status: "missing", reason: /^http-413/, requests: 1 },
+  { name: "hang once", behave: (n) => n === 0 ? { kind: "hang" } : { kind: "good" }, status: "stored", requests: 2 },
+  {
+    name: "hang always",
+    behave: () => ({ kind: "hang" }),
+    status: "missing",
+    reason: /^timeout: no whole answer within 400 ms, 3 times/,
+    requests: 3,
+  },
+  { name: "slow drip", behave: () => ({ kind: "drip" }), status: "missing", reason: /^timeout/, requests: 3 },
+  { name: "half a JSON", behave: () => ({ kind: "half-json" }), status: "missing", reason: /^half-json/, requests: 3 },
+  {
+    name: "half a connection",
+    behave: () => ({ kind: "cut" }),
+    status: "missing",
+    reason: /^network: the connection failed/,
+    requests: 3,
+  },
+  {
+    name: "no choices",
+    behave: () => ({ kind: "no-choices" }),
+    status: "missing",
+    reason: /^not-a-completion/,
+    requests: 3,
+  },
+  {
+    name: "wrong content type",
+    behave: () => ({ kind: "raw", body: "<html>", contentType: "text/html" }),
+    status: "missing",
+    reason: /^content-type/,
+    requests: 3,
+  },
+  {
+    name: "huge answer",
+    behave: () => ({ kind: "huge" }),
+    status: "missing",
+    reason: /^too-large: the answer is larger than 262144 bytes/,
+    requests: 1,
+  },
+  { name: "endless answer", behave: () => ({ kind: "endless" }), status: "missing", reason: /^too-large/, requests: 1 },
+  {
+    name: "redirect to another host",
+    behave: (_, to) => ({ kind: "redirect", to }),
+    status: "missing",
+    reason: /^redirect/,
+    requests: 1,
+  },
+  {
+    name: "redirect of a GET",
+    behave: (_, to) => ({ kind: "redirect", to, status: 302 }),
+    status: "missing",
+    reason: /^redirect/,
+    requests: 1,
+  },
+  {
+    name: "empty content",
+    behave: () => ({ kind: "content", content: "  " }),
+    status: "quarantined",
+    reason: /^empty/,
+    requests: 2,
+  },
+  {
+    name: "cut by length",
+    behave: () => ({ kind: "content", content: "Axial CT slice with the liver and", finishReason: "length" }),
+    status: "quarantined",
+    reason: /^truncated/,
+    requests: 2,
+  },
+  {
+    name: "cut by length once",
+    behave: (n) =>
+      n === 0 ? { kind: "content", content: '{"modality": "CT"', finishReason: "length" } : { kind: "good" },
+    status: "stored",
+    requests: 2,
+  },
+  {
+    name: "refusal",
+    behave: () => ({ kind: "content", content: "", refusal: "I can't help with that." }),
+    status: "quarantined",
+    reason: /^refused/,
+    requests: 2,
+  },
+  {
+    name: "wrong plane",
+    behave: () => ({ kind: "content", content: goodAnswer("0".repeat(64), "one sagittal CT") }),
+    status: "quarantined",
+    reason: /^wrong-plane/,
+    requests: 2,
+  },
+  {
+    name: "wrong modality",
+    behave: () => ({ kind: "content", content: goodAnswer("0".repeat(64), "one axial MR") }),
+    status: "quarantined",
+    reason: /^wrong-modality/,
+    requests: 2,
+  },
+  {
+    name: "JSON of another kind",
+    behave: () => ({ kind: "content", content: '{"caption": "a liver"}' }),
+    status: "quarantined",
+    reason: /^malformed/,
+    requests: 2,
+  },
+  {
+    name: "a name, then good",
+    behave: (n) => n === 0 ? { kind: "content", content: PLANTED["a name and a birth"]! } : { kind: "good" },
+    status: "stored",
+    requests: 2,
+  },
+];
+
+Deno.test("RemoteCaptioner: every misbehaviour ends stored, quarantined or missing with its reason; keys and pixels go nowhere else", async () => {
+  await using elsewhere = await startModelServer();
+  const nameOf = new Map<string, number>(); // which slice a picture is
+  await withServer(
+    ({ imageHash, before }) =>
+      MISBEHAVIOURS[nameOf.get(imageHash)!]!.behave(before, elsewhere.endpoint + "/chat/completions"),
+    async (make, server) => {
+      const captioner = make({ apiKey: KEY, maxAttempts: 3, maxInFlight: 40 });
+      const { createHash } = await import("node:crypto");
+      const slices = MISBEHAVIOURS.map(({ name }) => sliceOf(name));
+      slices.forEach(({ image, context }, index) =>
+        nameOf.set(createHash("sha256").update(captioner.preview(image, context).png).digest("hex"), index)
+      );
+      const records = await Promise.all(slices.map(({ image, context }) => captioner.captionRecord(image, context)));
+      for (const [index, { name, status, reason, requests }] of MISBEHAVIOURS.entries()) {
+        const got = records[index]!;
+        assert.equal(got.status, status, `${name}: ${got.reason}`);
+        if (reason) assert.match(got.reason!, reason, name);
+        else assert.equal(got.reason, undefined, name);
+        assert.equal(got.provenance!.requests, requests, name);
+        assert.equal(server.requests.filter(({ imageHash }) => nameOf.get(imageHash) === index).length, requests, name);
+        assert.equal(got.text === "", status === "missing" || name === "empty content" || name === "refusal", name);
+      }
+      assert.doesNotMatch(JSON.stringify(records), /sk-secret/);
+    },
+    { apiKey: KEY },
+  );
+  assert.deepEqual([elsewhere.requests, elsewhere.violations], [[], []], "something followed a redirect");
+});
+
+Deno.test("RemoteCaptioner: of twelve planted orders and identifiers nothing reaches a record, as text or hidden in JSON", async () => {
+  const planted = Object.values(PLANTED);
+  const hide: ((text: string) => string)[] = [
+    (text) => text,
+    (text) => JSON.stringify({ ...JSON.parse(goodAnswer("0".repeat(64), "one axial CT")), findings: [text] }),
+    (text) => `{"anatomy":[${JSON.stringify(text)}],${goodAnswer("0".repeat(64), "one axial CT").slice(1)}`,
+    (text) =>
+      `{"surplus":"${[...text].map((letter) => `\\u${letter.charCodeAt(0).toString(16).padStart(4, "0")}`).join("")}"}`,
+    (text) => `<think>${text}</think>Axial CT slice with a liver, a spleen and no free fluid.`,
+  ];
+  for (const [way, wrap] of hide.entries()) {
+    let asked = 0;
+    await withServer(
+      () => ({ kind: "content", content: wrap(planted[asked++ >> (way === 2 || way === 4 ? 0 : 1)]!) }),
+      async (make) => {
+        const captioner = make({ maxEqualTexts: 100 });
+        for (const [index, text] of planted.entries()) {
+          const got = await record(captioner, `planted ${index}`);
+          const kept = JSON.stringify(got);
+          const secret = text.slice("Axial CT slice of the liver".length).normalize("NFKC");
+          for (let at = 0; at + 14 <= secret.length; at++) {
+            assert.ok(!kept.includes(secret.slice(at, at + 14)), `way ${way}: ${kept}`);
+          }
+          assert.equal(got.status, way === 2 || way === 4 ? "stored" : "quarantined", `way ${way}, ${text}`);
+          if (got.status === "quarantined") {
+            assert.match(got.text, /^\(withheld: (url|instruction-like|identifying)\)$/);
+          }
+        }
+      },
+    );
+  }
+});
+
+Deno.test("RemoteCaptioner: a model that refuses structured answers is asked in plain text, and from then on first", () =>
+  withServer(
+    ({ structured, imageHash }) =>
+      structured ? { kind: "status", status: 400 } : {
+        kind: "content",
+        content: `Axial CT slice with the liver and a ${Number.parseInt(imageHash.slice(0, 3), 16)} mm lesion.`,
+      },
+    async (make, server) => {
+      const captioner = make();
+      const [first, second] = [await record(captioner, "a"), await record(captioner, "b")];
+      assert.deepEqual([first.status, second.status, first.provenance!.requests, second.provenance!.requests], [
+        "stored",
+        "stored",
+        2,
+        1,
+      ]);
+      assert.equal(second.provenance!.promptId, "slice-plain@1");
+      assert.deepEqual(server.requests.map(({ structured }) => structured), [true, false, false]);
+    },
+  ));
+
+Deno.test("RemoteCaptioner: what stops all slices is thrown, and tells no key", async () => {
+  for (const status of [401, 403, 404]) {
+    await withServer(() => ({ kind: "status", status }), async (make) => {
+      await assert.rejects(record(make({ apiKey: KEY })), (error) => {
+        assert.ok(error instanceof CaptionerStoppedError);
+        assert.match(
+          error.message,
+          /^Cannot caption with http:\/\/127\.0\.0\.1:\d+: the server .*Mend key, address or model/,
+        );
+        assert.doesNotMatch(Deno.inspect(error), /sk-secret/);
+        return true;
+      });
+    }, { apiKey: KEY });
+  }
+});
+
+Deno.test("RemoteCaptioner: caption() throws what is not good, with the record", () =>
+  withServer(() => ({ kind: "content", content: "" }), async (make) => {
+    const { image, context } = sliceOf("a");
+    await assert.rejects(
+      make().caption(image, context),
+      (error) =>
+        error instanceof CaptionRefusedError && error.record.status === "quarantined" &&
+        /empty: there is no text/.test(error.message),
+    );
+  }));
+
+Deno.test("RemoteCaptioner: no more in flight than asked for, and each slice is sent once", () =>
+  withServer(undefined, async (make, server) => {
+    const captioner = make({ maxInFlight: 3 });
+    const records = await Promise.all(Array.from({ length: 24 }, (_, index) => record(captioner, `${index}`)));
+    assert.ok(records.every(({ status }) => status === "stored"));
+    assert.equal(server.mostOpen, 3);
+    assert.equal(new Set(server.requests.map(({ imageHash }) => imageHash)).size, 24);
+    assert.equal(server.requests.length, 24);
+  }, { latencyMs: 10 }));
+
+Deno.test("RemoteCaptioner: budgets stop before the limit is passed, and price what was made", async () => {
+  const prices = { perMillionPromptTokens: 1, perMillionCompletionTokens: 10 };
+  await withServer(undefined, async (make) => {
+    const captioner = make({ budget: new RequestBudget({ maxRequests: 2 }) });
+    await record(captioner, "1");
+    await record(captioner, "2");
+    await assert.rejects(record(captioner, "3"), /maxRequests is reached: got 2 requests, expected at most 2/);
+    const paying = make({ budget: new RequestBudget({ maxCost: 0.02, prices }), maxInFlight: 20 });
+    const settled = await Promise.allSettled(Array.from({ length: 20 }, (_, index) => record(paying, `${index}`)));
+    const made = settled.flatMap((one) => one.status === "fulfilled" ? [one.value] : []);
+    assert.ok(made.length >= 3 && made.length < 20, `${made.length}`);
+    assert.ok(made.every(({ provenance }) => Math.abs(provenance!.cost! - 0.0013) < 1e-12));
+    assert.ok(Math.abs(paying.usage.spent - made.length * 0.0013) < 1e-9);
+    assert.ok(paying.usage.spent <= 0.02);
+  });
+});
+
+Deno.test("RemoteCaptioner: a signal ends waits, requests and places in line with its reason", () =>
+  withServer(() => ({ kind: "hang" }), async (make) => {
+    const captioner = make({ timeoutMs: 60_000, maxInFlight: 1 });
+    const controller = new AbortController();
+    const options = { signal: controller.signal };
+    const both = ["1", "2"].map((seed) => {
+      const { image, context } = sliceOf(seed);
+      return captioner.captionRecord(image, context, options);
+    });
+    setTimeout(() => controller.abort(new Error("enough")), 50);
+    for (const one of await Promise.allSettled(both)) {
+      assert.equal(one.status === "rejected" && one.reason.message, "enough");
+    }
+  }));
+
+Deno.test("RemoteCaptioner: one text for all slices is quarantined once too many have it", () =>
+  withServer(() => ({ kind: "content", content: "Axial CT slice with the liver and the spleen." }), async (make) => {
+    const captioner = make({ maxEqualTexts: 2 });
+    const statuses: string[] = [];
+    for (const seed of ["1", "2", "3"]) {
+      statuses.push(`${(await record(captioner, seed)).reason ?? "good"}`.split(":")[0]!);
+    }
+    assert.deepEqual(statuses, ["good", "good", "repeated-across"]);
+  }));
+
+Deno.test("RemoteCaptioner: bad settings are refused, and the key is not told", () => {
+  const make = (more: object) => () => new RemoteCaptioner({ endpoint: "http://127.0.0.1:1/v1", model: "a", ...more });
+  for (
+    const more of [{ maxTokens: 0 }, { maxInFlight: 1.5 }, { temperature: 3 }, { seed: 0.5 }, { model: " " }, {
+      requestsPerMinute: 0,
+    }, {
+      tokensPerMinute: -1,
+    }, { timeoutMs: NaN }]
+  ) assert.throws(make(more), { name: "RangeError", message: new RegExp(`${Object.keys(more)[0]} is out of range`) });
+  assert.throws(
+    make({ apiKey: "sk secret\r\nx: y" }),
+    (error) => /apiKey is out of range: got 15 characters/.test(`${error}`) && !/secret/.test(`${error}`),
+  );
+  assert.throws(() => new RequestBudget({ maxCost: 1 }), /maxCost needs prices/);
+  assert.throws(() => new RequestBudget({ maxRequests: -1 }), /maxRequests is out of range: got -1/);
+});
