@@ -104,7 +104,9 @@ function chooseBlock(
       const positions = segmentSize(width.output, Math.min(8, Math.max(1, Math.floor(MOST_PRODUCTS / sums))));
       const cells = new Set<number>();
       for (let p = 0; p < positions; p++) for (let tap = 0; tap < taps; tap++) cells.add(cellOf(p, tap, width));
-      const loads = rowTaps * cells.size * loadCost(inBlock, inChannels) + positions * loadCost(outBlock, outChannels);
+      const packed = packedGroups(width, inChannels, { taps, positions });
+      const inputLoads = packed === undefined ? cells.size * loadCost(inBlock, inChannels) : packed * vectorCost;
+      const loads = rowTaps * inputLoads + positions * loadCost(outBlock, outChannels);
       const cost = (loads + positions * sums) / (positions * sums);
       if (cost >= least) continue;
       least = cost;
@@ -112,6 +114,24 @@ function chooseBlock(
     }
   }
   return best!;
+}
+
+/**
+ * Groups of four cells along the width that hold the cells of a turn, where the input has one channel, so that four cells lie in a vector, and
+ * turns begin at the same place of a group; undefined elsewhere.
+ */
+function packedGroups(
+  { input, kernel, stride, dilation, padding }: ConvolutionAxis,
+  inChannels: number,
+  { taps, positions }: Pick<Tile, "taps" | "positions">,
+): number | undefined {
+  if (inChannels !== 1 || input % 4 !== 0 || positions * stride % 4 !== 0 || taps < kernel) return undefined;
+  return Math.ceil((offsetInGroup(padding) + (positions - 1) * stride + (kernel - 1) * dilation + 1) / 4);
+}
+
+/** Place in its group of four of the first cell of every turn. */
+function offsetInGroup(padding: number): number {
+  return ((-padding % 4) + 4) % 4;
 }
 
 function partialShader(geometry: ConvolutionGeometry, tile: Tile, outputShape: readonly number[]): ShaderProgram {
@@ -122,7 +142,7 @@ function partialShader(geometry: ConvolutionGeometry, tile: Tile, outputShape: r
   const inGroups = inChannels / inBlock;
   const outGroups = outChannels / outBlock;
   const invocations = parts * depth.kernel * rowTapGroups * tapGroups * inGroups * outGroups;
-  const vectorInput = inChannels % 4 === 0;
+  const vectorInput = inChannels % 4 === 0 || packedGroups(width, inChannels, tile) !== undefined;
   const vectorOutput = outChannels % 4 === 0;
   const everySum = (line: (sum: string) => string): string =>
     repeat(
@@ -195,6 +215,10 @@ function loadCells(
   }
   const lastPosition = (Math.ceil(width.output / positions) - 1) * positions;
   const lastFirstCell = lastPosition * width.stride + (tapGroups - 1) * taps * width.dilation - width.padding;
+  const groups = packedGroups(width, inChannels, { taps, positions });
+  if (groups !== undefined) {
+    return repeat(rowTaps, (rowTap) => loadPackedCells(width, { rowTap, rowTaps, groups, cells, lastFirstCell }));
+  }
   return repeat(rowTaps, (rowTap) =>
     [...cells].map((cell) => {
       const outside = rowTaps === 1 ? [] : [`outside${rowTap}`];
@@ -209,6 +233,39 @@ function loadCells(
         zeroIf: outside.join(" || "),
       });
     }).join("\n"));
+}
+
+/** Loads the cells of one row by four along the width; a group lies inside the row or outside it as a whole. */
+function loadPackedCells(
+  width: ConvolutionAxis,
+  { rowTap, rowTaps, groups, cells, lastFirstCell }: {
+    readonly rowTap: number;
+    readonly rowTaps: number;
+    readonly groups: number;
+    readonly cells: ReadonlySet<number>;
+    readonly lastFirstCell: number;
+  },
+): string {
+  const offset = offsetInGroup(width.padding);
+  const loads = repeat(groups, (group) => {
+    const cell = 4 * group - offset; // of the group's first, counted from the turn's first
+    const outside = rowTaps === 1 ? [] : [`outside${rowTap}`];
+    if (cell < width.padding) outside.push(`firstCell < ${-cell}`);
+    if (lastFirstCell + cell >= width.input) outside.push(`firstCell >= ${width.input - cell}`);
+    return load({
+      array: "x",
+      vectors: true,
+      index: `sourceRow${rowTap} + firstCell + ${cell}`,
+      count: 4,
+      name: `x${rowTap}_group${group}_`,
+      zeroIf: outside.join(" || "),
+    });
+  });
+  const names = [...cells].map((cell) => {
+    const at = cell + offset;
+    return `let x${rowTap}_${cell}_0 = ${loaded(`x${rowTap}_group${at >> 2}_`, at & 3, true)};`;
+  });
+  return [loads, ...names].join("\n");
 }
 
 /** Adds, position by position, the products of the output's gradient with the cells that its taps meet. */
