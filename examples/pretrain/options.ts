@@ -38,6 +38,8 @@ const OPTIONS: readonly OptionSpecification<keyof PretrainingConfiguration>[] = 
   { flags: "--learning-rate <rate>", key: "learningRate", parse: parseNumber },
   { flags: "--phantoms <n>", key: "phantoms", parse: parseNumber },
   { flags: "--held-out-fraction <share>", key: "heldOutFraction", parse: parseNumber },
+  { flags: "--captions <file>", key: "captions", shownDefault: "measured here" },
+  { flags: "--captioners <id...>", key: "captioners", shownDefault: "all of the store, one drawn per slice and step" },
   { flags: "--caption-noise <share>", key: "captionNoise", parse: parseNumber },
   { flags: "--checkpoint-every <steps>", key: "checkpointEvery", parse: parseNumber },
   { flags: "--memory-mib <MiB>", key: "memoryMiB", parse: parseNumber },

@@ -72,7 +72,7 @@ export async function makeBatch(corpus: Corpus, configuration: ResolvedConfigura
     for (
       const pick of pickOverPlanes(scan.slices.map(({ plane }) => plane), questionsPerVolume, `${seed}/slices/${place}`)
     ) {
-      const slice = scan.slices[pick]!;
+      const slice = withDrawnCaption(scan.slices[pick]!, `${seed}/caption/${place}/${pick}`);
       slices.push(slice);
       questions.push(questionAbout(slice, place));
     }
@@ -91,6 +91,14 @@ export async function makeBatch(corpus: Corpus, configuration: ResolvedConfigura
       width,
     ]),
   };
+}
+
+/** A slice with one of its captions, each as likely as the others. */
+function withDrawnCaption(slice: CorpusSlice, seed: string): CorpusSlice {
+  const { others } = slice;
+  if (!others) return slice;
+  const drawn = new Random(seed).int(0, others.length);
+  return drawn === 0 ? slice : { ...slice, ...others[drawn - 1] };
 }
 
 /**

@@ -17,11 +17,12 @@ import {
   type Volume,
 } from "@med3d/volume";
 import { ByteBoundedCache } from "./cache.ts";
-import type { Corpus, CorpusScan, CorpusSlice } from "./corpus.ts";
+import type { Corpus, CorpusCaption, CorpusScan, CorpusSlice } from "./corpus.ts";
 import { PREPARATION_VERSION, type PreparedSlice, prepareInput, prepareSlices } from "./prepare.ts";
 import type { ResolvedConfiguration } from "./resolve.ts";
 import { shuffledIndices } from "./sampling.ts";
 import type { ScanSource } from "./scans.ts";
+import { takeCaptions } from "./stored_captions.ts";
 
 /** Most training slices that the frozen encoders are fitted on: more change little and cost memory. */
 const FIT_LIMIT = 4000;
@@ -34,6 +35,8 @@ export interface CorpusOptions {
   readonly captioner: Captioner;
   /** Where captions are kept; those that are there are not made again. */
   readonly store: CaptionStore;
+  /** Captions made before, whose slices are taken in place of slices chosen here; nothing is captioned then. */
+  readonly given?: CaptionStore | undefined;
   /** Called after each scan. */
   readonly onScan?: (done: number, total: number) => void;
   /** Stops the work between scans. */
@@ -51,8 +54,11 @@ export interface BuiltCorpus {
 
 interface ReadScan {
   readonly source: ScanSource;
+  /** What captions name the scan by, where they come from a store. */
+  readonly volume?: string;
   readonly slices: readonly PreparedSlice[];
-  readonly captions: readonly string[];
+  /** Of each slice one or more. */
+  readonly captions: readonly (readonly string[])[];
 }
 
 /**
@@ -79,13 +85,18 @@ export async function buildCorpus(sources: readonly ScanSource[], options: Corpu
       const scan = await loadSound(source, { patch: configuration.patch, report });
       const input = await inputOf(source, () => Promise.resolve(scan));
       if (history.length === 0) history = input.history;
-      const slices = prepareSlices(scan, {
-        count: configuration.slicesPerVolume,
-        seed: `${configuration.seed}/${source.id}`,
-      });
-      if (slices.length === 0) throw new Error(`no slice of ${source.path} shows anything. Check the scan.`);
-      const captions = await captionSlices(slices, { captioner, store, ...(signal ? { signal } : {}) });
-      read.push({ source, slices, captions: captions.map(({ text }) => text) });
+      const chosen = { count: configuration.slicesPerVolume, seed: `${configuration.seed}/${source.id}` };
+      if (options.given) {
+        read.push({
+          source,
+          ...await takeCaptions(source, scan, { ...configuration, ...chosen, store: options.given }),
+        });
+      } else {
+        const slices = prepareSlices(scan, chosen);
+        if (slices.length === 0) throw new Error(`no slice of ${source.path} shows anything. Check the scan.`);
+        const captions = await captionSlices(slices, { captioner, store, ...(signal ? { signal } : {}) });
+        read.push({ source, slices, captions: captions.map(({ text }) => [text]) });
+      }
     } catch (error) {
       if (signal?.aborted || error instanceof CaptionStoreError) throw error; // the scan is not to blame
       const message = (error as Error).message;
@@ -94,8 +105,11 @@ export async function buildCorpus(sources: readonly ScanSource[], options: Corpu
     }
     onScan?.(done + 1, sources.length);
   }
-  const training = read.filter(({ source }) => !source.heldOut);
   const heldOut = read.filter(({ source }) => source.heldOut);
+  const trained = read.filter(({ source }) => !source.heldOut);
+  const training = options.given
+    ? withoutCopiesOf(heldOut, trained, (finding) => void findings.push(finding))
+    : trained;
   if (training.length < 2 || heldOut.length < 1) {
     const first = findings[0] ? ` The first fault: ${findings[0].path}: ${findings[0].message}` : "";
     throw new Error(
@@ -154,10 +168,30 @@ function unusable(error: Error, path: string): Finding {
   return { severity: "error", code: "unusable-scan", path, message: error.message, fix: "Mend or remove the file." };
 }
 
+/** Leaves out training scans that are a held-out one under another name, or have a slice of one, with their captions. */
+function withoutCopiesOf(
+  heldOut: readonly ReadScan[],
+  training: readonly ReadScan[],
+  report: (finding: Finding) => void,
+): ReadScan[] {
+  const marksOf = (
+    { volume, slices }: ReadScan,
+  ): string[] => [...volume ? [volume] : [], ...slices.map(({ hash }) => hash)];
+  const held = new Map(heldOut.flatMap((scan) => marksOf(scan).map((mark) => [mark, scan.source.path])));
+  return training.filter((scan) => {
+    const original = marksOf(scan).map((mark) => held.get(mark)).find((path) => path !== undefined);
+    if (original === undefined) return true;
+    const message = `it shows what ${original} does, which is held out`;
+    const fix = "Give both the same subject, or remove one.";
+    report({ severity: "warning", code: "copy-of-held-out", path: scan.source.path, message, fix });
+    return false;
+  });
+}
+
 /** Fits on training scans alone: held-out slices and captions must not shape the space they are tested in. */
 function fitEncoder(training: readonly ReadScan[], { seed, embeddingWidth }: ResolvedConfiguration): FrozenEncoder {
   const pairs = training.flatMap(({ slices, captions }) =>
-    slices.map(({ image }, index) => [image, captions[index]!] as const)
+    slices.flatMap(({ image }, index) => captions[index]!.map((caption) => [image, caption] as const))
   );
   const chosen = shuffledIndices(pairs.length, `${seed}/encoders`).slice(0, FIT_LIMIT).toSorted((a, b) => a - b);
   return fitSliceTextEncoder(chosen.map((index) => pairs[index]![0]), chosen.map((index) => pairs[index]![1]), {
@@ -171,19 +205,25 @@ async function embedScan(
   loadInput: () => Promise<Volume>,
 ): Promise<CorpusScan> {
   const images = await encoder.encodeSlices(scan.slices.map(({ image }) => image));
-  const texts = await encoder.encodeTexts(scan.captions);
+  const texts = await encoder.encodeTexts(scan.captions.flat());
+  let place = 0;
+  const captionsOf = (index: number): CorpusCaption[] =>
+    scan.captions[index]!.map((caption) => ({ caption, textEmbedding: texts[place++]! }));
   return {
     id: scan.source.id,
     subject: scan.source.subject,
     loadInput,
-    slices: scan.slices.map(({ context }, index): CorpusSlice => ({
-      plane: context.plane,
-      index: context.index,
-      relativePosition: context.relativePosition,
-      caption: scan.captions[index]!,
-      imageEmbedding: images[index]!,
-      textEmbedding: texts[index]!,
-    })),
+    slices: scan.slices.map(({ context }, index): CorpusSlice => {
+      const [first, ...others] = captionsOf(index);
+      return {
+        plane: context.plane,
+        index: context.index,
+        relativePosition: context.relativePosition,
+        imageEmbedding: images[index]!,
+        ...first!,
+        ...(others.length > 0 && { others }),
+      };
+    }),
   };
 }
 
@@ -198,8 +238,11 @@ export function shuffleCaptions(
   return scans.map((scan) => ({
     ...scan,
     slices: scan.slices.map((slice) => {
-      const { caption, textEmbedding } = given.get(slice) ?? slice;
-      return { ...slice, caption, textEmbedding };
+      const another = given.get(slice);
+      if (!another) return slice;
+      const { others: _, ...own } = slice;
+      const { caption, textEmbedding, others } = another;
+      return { ...own, caption, textEmbedding, ...(others && { others }) };
     }),
   }));
 }

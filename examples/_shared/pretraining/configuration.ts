@@ -39,6 +39,10 @@ export const configurationSchema = z.strictObject({
   aligner: z.string().min(1).nullable().default(null).describe(
     "alignment loss by registry name; null takes the preset's",
   ),
+  captions: z.string().min(1).nullable().default(null)
+    .describe("store of captions that deno task caption made; its slices are learned, in place of slices chosen here"),
+  captioners: z.array(z.string().min(1)).nullable().default(null)
+    .describe("ids of the captioners whose captions are used, where slices have several"),
   captionNoise: z.number().min(0).max(1).default(0).describe("share of training captions shuffled, for stress tests"),
   augment: z.boolean().default(true).describe("vary pose and intensity of every second training scan"),
   embeddingWidth: positiveInteger.default(64).describe("width of the space that scans, slices and captions share"),

@@ -1,19 +1,25 @@
 import type { Plane, Volume } from "@med3d/volume";
 
+/** A caption and what the frozen encoder made of it. */
+export interface CorpusCaption {
+  /** The caption in words. */
+  readonly caption: string;
+  /** Unit vector of the caption. */
+  readonly textEmbedding: Float32Array;
+}
+
 /** One slice of a scan that PSAT can be asked about, with what the frozen 2D encoders made of it. */
-export interface CorpusSlice {
+export interface CorpusSlice extends CorpusCaption {
   /** The plane it lies in. */
   readonly plane: Plane;
   /** Index along the plane's normal in the canonical scan. */
   readonly index: number;
   /** `(index + 0.5) / count`, in (0, 1). */
   readonly relativePosition: number;
-  /** The caption in words. */
-  readonly caption: string;
   /** Unit vector of the slice. */
   readonly imageEmbedding: Float32Array;
-  /** Unit vector of the caption. */
-  readonly textEmbedding: Float32Array;
+  /** Further captions, of other captioners: each step draws one of them all. Left out where there are none. */
+  readonly others?: readonly CorpusCaption[];
 }
 
 /** One scan of the corpus. */

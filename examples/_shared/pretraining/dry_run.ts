@@ -19,6 +19,7 @@ import { type PreparedRun, prepareRun } from "./prepare_run.ts";
 import type { ResolvedConfiguration } from "./resolve.ts";
 import { chooseRunFolder } from "./run_folder.ts";
 import type { ScanSource } from "./scans.ts";
+import { openCaptions } from "./stored_captions.ts";
 import { trainModel } from "./train_model.ts";
 
 /** Scans that are read and steps that are timed. The first step compiles kernels and is left out of the estimate. */
@@ -48,11 +49,13 @@ export async function dryRun(wanted: PretrainingConfiguration): Promise<RunEstim
   console.log(`${scans.description}\nTiming ${SAMPLE.steps} steps on ${backend.device} …`);
   const sample = sampleOf(scans.scans);
   using store = CaptionStore.open(":memory:");
+  using given = await openCaptions(configuration);
   const startedAt = performance.now();
   const { corpus } = await buildCorpus(sample, {
     configuration: { ...configuration, cache: null },
     captioner: new MeasuringCaptioner(),
     store,
+    given,
   });
   const secondsPerScan = (performance.now() - startedAt) / 1000 / sample.length;
   const plan = await planSteps(run, corpus);

@@ -14,6 +14,7 @@ import { createPretrainingModel, type ModelParts } from "./model.ts";
 import { type PreparedRun, prepareRun } from "./prepare_run.ts";
 import { chooseRunFolder, type FoundRun, makeRunFolder, RUN_FILES, writeWhole } from "./run_folder.ts";
 import { writeReport } from "./run_report.ts";
+import { openCaptions } from "./stored_captions.ts";
 import { trainModel } from "./train_model.ts";
 
 /** Options of {@linkcode pretrain}. */
@@ -112,6 +113,7 @@ function describeRun({ backend, configuration, scans }: PreparedRun): void {
 }
 
 async function captionAndEmbed({ configuration, scans }: PreparedRun, signal?: AbortSignal): Promise<BuiltCorpus> {
+  using given = await openCaptions(configuration);
   using store = CaptionStore.open(join(configuration.out, RUN_FILES.captions));
   const bar = startProgress({ label: "captioning", total: scans.scans.length });
   try {
@@ -119,6 +121,7 @@ async function captionAndEmbed({ configuration, scans }: PreparedRun, signal?: A
       configuration,
       captioner: new MeasuringCaptioner(),
       store,
+      given,
       onScan: (done) => bar.update(done, "scans"),
       ...(signal ? { signal } : {}),
     });

@@ -142,6 +142,12 @@ export class CaptionStore implements Disposable {
     return this.#count("quarantined", captionerId);
   }
 
+  /** Names the captioners of which there is anything, in order. */
+  captioners(): string[] {
+    return this.#reading((database) => database.prepare("SELECT DISTINCT captioner_id FROM captions ORDER BY 1").all())
+      .map((row) => String(row["captioner_id"]));
+  }
+
   /** Stores one caption, as {@linkcode putMany} does. @returns Whether it was new. */
   put(entry: CaptionEntry): boolean {
     return this.putMany([entry]) === 1;

@@ -75,6 +75,7 @@ Deno.test("CaptionStore.records: pages over more than one read, filtered, in one
   assert.equal(keysOf(store.records({ captionerIds: ["two"] })).length, 350);
   assert.equal(keysOf(store.records({ captionerIds: ["one", "two"], volume: origin.volume })).length, 300);
   assert.equal(keysOf(store.records({ sliceHash: entries[0]!.sliceHash })).length, 2);
+  assert.deepEqual(store.captioners(), ["one", "two"]);
   const seen = new Set<string>();
   for (const { sliceHash, captionerId } of store.records()) {
     const key = `${sliceHash} ${captionerId}`;
