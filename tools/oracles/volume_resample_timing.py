@@ -29,10 +29,10 @@ def simpleitk(case, voxels):
     image.SetDirection(np.reshape(case["direction"], (3, 3)).ravel().tolist())
 
     if case["reorder"] and case["to"] is None:
-        return lambda: sitk.DICOMOrient(image, "LPS")
+        return lambda: sitk.DICOMOrient(image, "RAS")
 
     def run():
-        made = sitk.DICOMOrient(image, "LPS") if case["reorder"] else image
+        made = sitk.DICOMOrient(image, "RAS") if case["reorder"] else image
         to = case["to"]
         size = [max(1, round(n * s / to)) for n, s in zip(made.GetSize(), made.GetSpacing())]
         first = made.TransformContinuousIndexToPhysicalPoint([(to / s - 1) / 2 for s in made.GetSpacing()])
