@@ -1,0 +1,54 @@
+const graphemes = new Intl.Segmenter("und", { granularity: "grapheme" });
+const encoder = new TextEncoder();
+
+/**
+ * Reads a SentencePiece character map: a double-array trie of UTF-8 keys, whose values are places in a pool of replacements.
+ *
+ * As Hugging Face's `tokenizers` does: a grapheme of less than 6 bytes whose beginning is a key becomes the key's replacement, whole; of other
+ * graphemes each code point is looked up by itself.
+ *
+ * @throws SyntaxError when the map is cut short.
+ */
+export function precompiledNormaliser(charsMap: Uint8Array): (text: string) => string {
+  const view = new DataView(charsMap.buffer, charsMap.byteOffset, charsMap.byteLength);
+  const trieBytes = charsMap.length >= 4 ? view.getUint32(0, true) : NaN;
+  if (!(trieBytes % 4 === 0 && trieBytes >= 4 && 4 + trieBytes <= charsMap.length)) {
+    throw new SyntaxError(
+      `its precompiled character map is cut short: got ${charsMap.length} bytes and a trie of ${trieBytes}`,
+    );
+  }
+  const units = Uint32Array.from({ length: trieBytes / 4 }, (_, index) => view.getUint32(4 + 4 * index, true));
+  const pool = charsMap.subarray(4 + trieBytes);
+  const decoder = new TextDecoder();
+  const replacementAt = (place: number): string => {
+    const end = pool.indexOf(0, place);
+    return decoder.decode(pool.subarray(place, end < 0 ? pool.length : end));
+  };
+  /** The value of the shortest key that the bytes begin with. */
+  const find = (bytes: Uint8Array): string | undefined => {
+    let place = offsetOf(units[0]!);
+    for (const byte of bytes) {
+      if (byte === 0) return undefined;
+      place ^= byte;
+      const unit = units[place];
+      if (unit === undefined || (unit & 0x800000ff) !== byte) return undefined;
+      place ^= offsetOf(unit);
+      if (((unit >>> 8) & 1) === 1) return replacementAt((units[place] ?? 0) & 0x7fffffff);
+    }
+    return undefined;
+  };
+  const replace = (part: string): string | undefined => find(encoder.encode(part));
+  return (text) => {
+    let result = "";
+    for (const { segment } of graphemes.segment(text)) {
+      const whole = encoder.encode(segment).length < 6 ? replace(segment) : undefined;
+      if (whole !== undefined) result += whole;
+      else for (const char of segment) result += replace(char) ?? char;
+    }
+    return result;
+  };
+}
+
+function offsetOf(unit: number): number {
+  return (unit >>> 10) << ((unit & 0x200) >>> 6);
+}
