@@ -44,6 +44,13 @@ export const BENCHES: readonly NamedBench[] = [
     results: "half_precision.md",
     shared: ["--runs"],
   },
+  {
+    name: "volume",
+    title: "Reading scans, reordering and resampling",
+    file: "volume_bench.ts",
+    results: "volume.md",
+    shared: ["--runs", "--python"],
+  },
 ];
 
 /** The command line is wrong. */

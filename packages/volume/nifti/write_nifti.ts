@@ -1,9 +1,10 @@
 import { collectChunks, gzipChunks, scanChunks, writeScan } from "../formats/_scan_chunks.ts";
+import { isSameGrid } from "../geometry/_same_grid.ts";
+import { orientationOf } from "../geometry/orientation.ts";
 import { namesToolOnly } from "../privacy/_nifti_fields.ts";
 import type { Volume } from "../volume.ts";
 import { encodeHeader } from "./_encode_header.ts";
 import { encodeVoxels } from "./_encode_voxels.ts";
-import { requireSameGrid } from "./_same_grid.ts";
 import { chooseStorage, type Storage, unscale, unscaled } from "./_storage.ts";
 import { datatypeOfArray, DATATYPES, type NiftiDatatype } from "./datatypes.ts";
 import type { NiftiHeader } from "./header.ts";
@@ -96,4 +97,15 @@ function storageOf(volume: Volume, datatype: NiftiDatatype | undefined, like: Ni
   const own = unscaled(datatype ?? datatypeOfArray(volume.data));
   if (datatype !== undefined || like === undefined) return own;
   return chooseStorage(volume.data, [like, unscaled(like.datatype), own]);
+}
+
+function requireSameGrid(volume: Volume, like: NiftiHeader): void {
+  if (isSameGrid(volume, like)) return;
+  throw new RangeError(
+    `Cannot write NIfTI: the volume does not lie on the grid of \`like\`: got [${volume.shape}] ${
+      orientationOf(volume.affine)
+    }, expected [${like.shape}] ${
+      orientationOf(like.affine)
+    } at the same place. Use restoreGrid or resampleToGrid first.`,
+  );
 }
