@@ -2,7 +2,7 @@
  * Runs every test and doc example, then prints one plain line with the real counts, e.g. `12 passed, 0 failed, 3 skipped`.
  * Arguments are passed on to `deno test`. Exits with `deno test`'s own code.
  */
-import { readFile, rm } from "node:fs/promises";
+import { copyFile, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -29,6 +29,9 @@ export function deviceErrorsOf(junit: string): number {
 
 if (import.meta.main) {
   const report = join(tmpdir(), `med3d-junit-${crypto.randomUUID()}.xml`);
+  // A copy: what tests import by name at run time (onnxruntime, 300 MB) must not come to stand in deno.lock for everyone.
+  const lock = join(tmpdir(), `med3d-lock-${crypto.randomUUID()}.json`);
+  await copyFile("deno.lock", lock);
   const adapter = await navigator.gpu?.requestAdapter();
   console.log(
     adapter
@@ -36,12 +39,12 @@ if (import.meta.main) {
       : "WebGPU: NO ADAPTER. Its tests are skipped. On Debian: apt-get install mesa-vulkan-drivers libvulkan1",
   );
   const { code } = await new Deno.Command(Deno.execPath(), {
-    args: ["test", "-A", "--doc", `--junit-path=${report}`, ...Deno.args],
+    args: ["test", "-A", "--doc", `--lock=${lock}`, `--junit-path=${report}`, ...Deno.args],
     stdout: "inherit",
     stderr: "inherit",
   }).output();
   const junit = await readFile(report, "utf8").catch(() => "");
-  await rm(report, { force: true });
+  await Promise.all([report, lock].map((path) => rm(path, { force: true })));
   const { passed, failed, skipped } = countsOf(junit);
   if (adapter) console.log(`WebGPU errors that no test asked for: ${deviceErrorsOf(junit)}`);
   // A module that does not type-check or load runs no test: that is a failure too.
