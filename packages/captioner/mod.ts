@@ -43,6 +43,7 @@ export {
 } from "./privacy/assert_endpoint_allowed.ts";
 export { type AuditEntry, AuditLog } from "./privacy/audit_log.ts";
 export { dicomSendingFaults, inspectDicomForSending } from "./privacy/dicom_sending_faults.ts";
+export { maskFace } from "./privacy/mask_face.ts";
 export {
   type CaptionPrompt,
   definePrompt,

@@ -407,6 +407,23 @@ Deno.test("RemoteCaptioner: one text for all slices is quarantined once too many
     assert.deepEqual(statuses, ["good", "good", "repeated-across"]);
   }));
 
+Deno.test("RemoteCaptioner: a proxy of the environment sees neither key nor pixels", async () => {
+  await using proxy = await startModelServer();
+  const names = ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "NODE_USE_ENV_PROXY"];
+  const before = names.map((name) => Deno.env.get(name));
+  for (const name of names) Deno.env.set(name, name.startsWith("NODE") ? "1" : new URL(proxy.endpoint).origin);
+  try {
+    await withServer(undefined, async (make) => {
+      assert.equal((await record(make({ apiKey: KEY }))).status, "stored");
+    }, { apiKey: KEY });
+  } finally {
+    names.forEach((name, index) =>
+      before[index] === undefined ? Deno.env.delete(name) : Deno.env.set(name, before[index])
+    );
+  }
+  assert.deepEqual([proxy.requests, proxy.violations], [[], []]);
+});
+
 Deno.test("RemoteCaptioner: bad settings are refused, and the key is not told", () => {
   const make = (more: object) => () => new RemoteCaptioner({ endpoint: "http://127.0.0.1:1/v1", model: "a", ...more });
   for (
