@@ -175,9 +175,9 @@ async function print(
       string,
       Figures?,
     ][];
-    return found.filter(([, figures]) => figures !== undefined).map(([name, figures]) =>
-      rowOf(title, name, figures!, own)
-    );
+    return found.filter(([, figures]) => figures !== undefined).map((
+      [name, figures],
+    ) => [title, name, ...cellsOf(figures!, own, voxels)]);
   });
   const versions = [...new Set(Array.from(peers.values()).flat().map((figures) => figures?.version ?? ""))].filter(
     Boolean,
