@@ -14,6 +14,11 @@ export const captionSchema = z.strictObject({
   modelRevision: z.string().min(1).nullable().default(null)
     .describe("commit or digest of the model, kept with captions"),
   plainText: z.boolean().default(false).describe("ask for sentences in place of JSON, for models that cannot"),
+  ctWindow: z.enum(["soft-tissue", "lung", "bone", "montage"]).default("soft-tissue").describe("how CT is shown"),
+  maxPixels: z.int().min(32).max(2048).default(448).describe("longer side of the picture that is sent"),
+  legend: z.boolean().default(false).describe("write plane and position below the picture"),
+  temperature: z.number().min(0).max(2).default(0).describe("sampling temperature of the model"),
+  maxTokens: positiveInteger.default(512).describe("most tokens of an answer"),
   apiKeyVariable: z.string().regex(/^[A-Z_][A-Z0-9_]*$/).default("MED3D_API_KEY")
     .describe("environment variable with the server's key; a key is taken from nowhere else"),
   allowRemote: z.array(z.string().min(1)).default([]).describe("hosts beyond this machine that slices may go to"),

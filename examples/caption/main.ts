@@ -99,7 +99,8 @@ async function caption({ configuration, chosen, choice, report, signal, review }
   }
   if (endedEarly) console.log(`Ended early: ${endedEarly.reason}. To go on, run the same again.`);
   if (endedEarly?.cause === "signal") return EXIT.stopped;
-  return endedEarly?.cause === "captioner" || missing > 0 ? EXIT.failed : EXIT.done;
+  const atLimit = endedEarly?.cause === "budget" || /max(Requests|Cost) is reached/.test(endedEarly?.reason ?? "");
+  return (endedEarly && !atLimit) || missing > 0 ? EXIT.failed : EXIT.done;
 }
 
 async function main(args: readonly string[]): Promise<number> {
@@ -112,13 +113,13 @@ async function main(args: readonly string[]): Promise<number> {
   const flags = givenFlags(parser);
   const configuration = await configure(flags);
   const { report, end } = findingPrinter();
-  await using chosen = await chooseCaptioner(configuration, report);
+  await using chosen = await chooseCaptioner(configuration, { dryRun: flags.dryRun === true });
   const choice = await chooseScans(configuration);
   console.log(choice.description);
   choice.findings.forEach(report);
   using stop = stopSignal();
   try {
-    if (flags.dryRun) return await dryRun(configuration, chosen, choice);
+    if (flags.dryRun) return await dryRun(configuration, chosen, { choice, review: flags.review });
     return await caption({ configuration, chosen, choice, report, signal: stop.signal, review: flags.review });
   } finally {
     end();

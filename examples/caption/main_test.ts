@@ -3,7 +3,7 @@ import { encodeNifti, makePhantom, writeNifti } from "@med3d/volume";
 import { strict as assert } from "node:assert";
 import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { runProgramFile, startProgram, withFolder } from "../_shared/testing/program.ts";
+import { runProgramFile, startProgram, TINY_FLAGS, withFolder } from "../_shared/testing/program.ts";
 import { renderReview } from "./review.ts";
 
 const PROGRAM = "caption/main.ts";
@@ -101,6 +101,20 @@ Deno.test("caption --dry-run: shows a caption, and writes nothing", () =>
     assert.equal(code, 0);
     assert.match(stdout, /No slice leaves this process[\s\S]*(CT|MR)[\s\S]*nothing was written/);
     assert.deepEqual(await readdir(folder), []);
+  }));
+
+Deno.test("pretrain --captions: learns the captions that deno task caption made, and measures none", () =>
+  withFolder(async (folder) => {
+    const [out, run] = [join(folder, "captions.db"), join(folder, "run")];
+    assert.equal((await runProgramFile(PROGRAM, ["--phantoms=6", "--slices-per-volume=6", `--out=${out}`])).code, 0);
+    const pretrain = [...TINY_FLAGS, "--steps=2", "--backend=cpu", `--out=${run}`];
+    const { code, stdout, stderr } = await runProgramFile("pretrain/main.ts", [...pretrain, `--captions=${out}`]);
+    assert.equal(code, 0, stdout + stderr);
+    assert.deepEqual(recordsOf(join(run, "captions.db")), []);
+    assert.deepEqual(JSON.parse(await readFile(join(run, "findings.json"), "utf8")), []);
+    const absent = await runProgramFile("pretrain/main.ts", [...TINY_FLAGS, `--captions=${join(folder, "no.db")}`]);
+    assert.equal(absent.code, 2);
+    assert.match(absent.stderr, /Cannot read captions .*no\.db.*deno task caption/);
   }));
 
 Deno.test("caption --review: a page with every slice, its caption and why it is in quarantine; nothing a model said is markup", () =>

@@ -13,6 +13,10 @@ const OPTIONS: readonly OptionSpecification<keyof CaptionConfiguration>[] = [
   { flags: "--captioner <name...>", key: "captioner", shownDefault: "measuring" },
   { flags: "--model <name>", key: "model", shownDefault: "none" },
   { flags: "--model-revision <text>", key: "modelRevision", shownDefault: "not recorded" },
+  { flags: "--ct-window <name>", key: "ctWindow" },
+  { flags: "--max-pixels <n>", key: "maxPixels", parse: parseNumber },
+  { flags: "--temperature <n>", key: "temperature", parse: parseNumber },
+  { flags: "--max-tokens <n>", key: "maxTokens", parse: parseNumber },
   { flags: "--api-key-variable <name>", key: "apiKeyVariable" },
   { flags: "--allow-remote <host...>", key: "allowRemote", shownDefault: "none" },
   { flags: "--audit <file>", key: "audit", shownDefault: "the store's path with .audit.jsonl" },
@@ -46,12 +50,16 @@ const described = (key: keyof CaptionConfiguration): string => `${captionSchema.
 /** Adds the options of captioning to a command. */
 export function addCaptionOptions(command: Command): Command {
   return addSchemaOptions(command, captionSchema, OPTIONS)
+    .option("--legend", described("legend"))
     .option("--plain-text", described("plainText"))
     .option("--retry-quarantined", described("retryQuarantined"))
     .option("--strict", described("strict"))
     .option("--config <file>", "JSON file of configuration keys; flags win over it (default: none)")
     .option("--review <file>", "write a page of slices with their captions and reasons, when done (default: none)")
-    .option("--dry-run", "show one example of exactly what would be sent; send and write nothing (default: off)");
+    .option(
+      "--dry-run",
+      "show one example of exactly what would be sent, with --review its picture too; send nothing (default: off)",
+    );
 }
 
 /** The flags that were given, by configuration key. */

@@ -21,6 +21,8 @@ export interface ScanSource {
   readonly heldOut: boolean;
   /** Where it comes from, for messages. */
   readonly path: string;
+  /** The files that it is read from, where there are any. */
+  readonly files?: readonly string[];
   /** Reads the scan in file order; oddities that did not stop the reading go to `onFinding`. */
   readonly load: (onFinding?: (finding: Finding) => void) => Promise<Volume>;
   /** Identifies what is loaded by its content, for a cache on disk; nothing where that is not known. */
@@ -88,6 +90,7 @@ export function scanOf(
     subject: entry.subject,
     heldOut,
     path: entry.imagePath,
+    files: entry.files ?? [entry.imagePath],
     load: (onFinding = () => {}) => readCase(entry, { modality: made, onFinding }),
     identify,
     volumeHash: async () => {
