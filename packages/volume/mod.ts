@@ -28,6 +28,7 @@
 export type { AugmentOptions } from "./augment/augment_options.ts";
 export { augmentSample, type AugmentSampleOptions, type TrainingSample } from "./augment/augment_sample.ts";
 export { augmentVolume, type LabelledVolume } from "./augment/augment_volume.ts";
+export { patchSizeBefore, type PatchSizeBeforeOptions } from "./augment/patch_size_before.ts";
 export { type AugmentRecipe, type Chance, type ChannelChance, type DrawRange, NNUNET_3D } from "./augment/recipe.ts";
 export { canonicalJson } from "./cache/canonical_json.ts";
 export { hashFiles } from "./cache/hash_files.ts";

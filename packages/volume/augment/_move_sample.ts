@@ -2,7 +2,7 @@ import { rotationOf } from "../_rotation.ts";
 import { SeededRandom } from "../_seeded_random.ts";
 import { regridAffine } from "../geometry/affine.ts";
 import { centredStart } from "../geometry/pad_or_crop.ts";
-import { deriveVolume, type Volume, type VoxelGrid } from "../volume.ts";
+import { deriveVolume, type Volume } from "../volume.ts";
 import type { TrainingSample } from "./augment_sample.ts";
 import { ElasticField } from "./_elastic_field.ts";
 import type { AugmentRecipe } from "./recipe.ts";
@@ -20,7 +20,7 @@ export interface Movement {
 
 /** The axis across thick slices, as nnU-Net decides it from the patch; undefined where slices are not thick. */
 export function thickSliceAxis(
-  grid: VoxelGrid & Pick<Volume, "spacingMm">,
+  grid: Pick<Volume, "spacingMm">,
   to: Shape,
   ratio: number,
 ): number | undefined {

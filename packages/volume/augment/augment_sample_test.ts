@@ -5,6 +5,7 @@ import {
   createVolume,
   makePhantom,
   NNUNET_3D,
+  patchSizeBefore,
   type TrainingSample,
   type Volume,
 } from "../mod.ts";
@@ -288,6 +289,31 @@ Deno.test("augmentSample: a patch is the middle of the sample, whether it moves 
   assert.deepEqual([moved.shape, moved.affine], [still.shape, still.affine]);
   assertClose(moved.data, still.data, 1e-6);
   assert.equal(still.data[0], scan.data[(2 * 10 + 2) * 9]);
+});
+
+Deno.test("patchSizeBefore: turned about any axis and scaled, the patch's corners stay within it, and not by much", () => {
+  const patchSize: Shape = [12, 14, 40];
+  for (const spacingMm of [[1, 1, 1], [2, 1, 1.5]] as Shape[]) {
+    const size = patchSizeBefore(patchSize, { spacingMm, recipe: { ...NNUNET_3D, thickSliceRatio: Infinity } });
+    const furthest = [0, 0, 0];
+    for (const [a, b] of [[0, 1], [0, 2], [1, 2]] as const) {
+      for (let degrees = -30; degrees <= 30; degrees++) {
+        const [cos, sin] = [Math.cos(degrees * Math.PI / 180), Math.sin(degrees * Math.PI / 180)];
+        const [p, q] = [patchSize[a] * spacingMm[a] / 2, patchSize[b] * spacingMm[b] / 2]; // a corner, in millimetres
+        for (const sign of [-1, 1]) {
+          furthest[a] = Math.max(furthest[a]!, Math.abs(cos * p - sign * sin * q) / spacingMm[a] / 0.85);
+          furthest[b] = Math.max(furthest[b]!, Math.abs(sin * p + sign * cos * q) / spacingMm[b] / 0.85);
+        }
+      }
+    }
+    size.forEach((extent, axis) => {
+      assert.ok(extent / 2 >= furthest[axis]! - 1e-9, `${size} does not hold ${furthest}`);
+      assert.ok(extent / 2 < furthest[axis]! + 0.51, `${size} is more than ${furthest} need`);
+    });
+  }
+  const flat = patchSizeBefore([8, 64, 48], { spacingMm: [5, 1, 1] });
+  assert.deepEqual(flat, [8, Math.ceil(80 / 0.85), Math.ceil(80 / 0.85)], "a diagonal in plane, nothing across");
+  assert.deepEqual(patchSizeBefore(patchSize, { recipe: STILL }), patchSize);
 });
 
 Deno.test("augmentSample: bad recipes and samples are refused", () => {

@@ -24,7 +24,7 @@ export interface InterpolationOptions {
    * What is done across thick slices, along the one axis whose voxels are longest where their longest edge is more than
    * `thickRatio` times their shortest, before or else after: `"nearest"` takes the nearest slice, since values from between
    * slices that lie far apart would be made up (nnU-Net's rule); `"same"` treats all axes alike. Default: nearest under cubic
-   * interpolation, else same.
+   * and one-hot interpolation, so that images and labels go together, else same.
    */
   readonly acrossSlices?: "nearest" | "same";
   /** Ratio of the voxels' longest to their shortest edge above which slices are thick. Default: 3, nnU-Net's. */
@@ -50,7 +50,8 @@ export interface ResolvedInterpolation {
 /** Fills in defaults, refusing to mix labels. */
 export function resolveInterpolation(options: InterpolationOptions, action: string): ResolvedInterpolation {
   const { kind = "image", interpolation = kind === "label" ? "nearest" : "linear" } = options;
-  const { acrossSlices = interpolation === "cubic" ? "nearest" : "same", thickRatio = 3, antialias = false } = options;
+  const usual = interpolation === "cubic" || interpolation === "one-hot" ? "nearest" : "same";
+  const { acrossSlices = usual, thickRatio = 3, antialias = false } = options;
   if (kind === "label" && interpolation !== "nearest" && interpolation !== "one-hot") {
     throw new RangeError(
       `Cannot ${action}: labels cannot be mixed: got ${interpolation} interpolation, expected nearest or one-hot. Leave it out.`,

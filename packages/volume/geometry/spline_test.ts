@@ -150,6 +150,11 @@ Deno.test("resizeVolume: one-hot labels equal the vote of labels interpolated on
     assert.ok(data instanceof Uint8Array);
     assert.deepEqual([...data], expected);
   }
+  const scan = withSpacing(createVolume(Uint8Array.of(1, 2), [2, 1, 1]), [4, 1, 1]);
+  const across = (options: { acrossSlices?: "same" }) =>
+    [...resizeVolume(scan, [6, 2, 2], { kind: "label", interpolation: "one-hot", ...options }).data].map(Number);
+  assert.deepEqual(across({}), [1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2]);
+  assert.deepEqual(across({}), across({ acrossSlices: "same" }), "of two labels the nearer has the larger share");
   const pair = createVolume(Int16Array.of(7, -2), [1, 1, 2]);
   assert.deepEqual([...resizeVolume(pair, [1, 1, 1], { kind: "label", interpolation: "one-hot" }).data], [-2]);
   assert.throws(
