@@ -64,6 +64,8 @@ const CASES: readonly Case[] = [
 const { values: options } = parseArgs({ options: { ...PEER_OPTIONS, runs: { type: "string", default: "5" } } });
 /** Where the files are, told to the sides' processes. */
 const FOLDER_VARIABLE = "MED3D_BENCH_FOLDER";
+/** Which case, told to them too. */
+const CASE_VARIABLE = "MED3D_BENCH_CASE";
 const SLOPE = 0.5;
 
 async function makeFiles(folder: string): Promise<void> {
@@ -133,19 +135,11 @@ async function statusBytes(name: string): Promise<number> {
   return 1024 * Number(/\d+/.exec(line)![0]);
 }
 
-/** Python's figures by peer, case by case. */
-async function measurePeers(): Promise<Map<string, (Figures | undefined)[]>> {
-  const peers = new Map<string, (Figures | undefined)[]>();
-  for (const [i, item] of CASES.entries()) {
-    const given = ["--folder", Deno.env.get(FOLDER_VARIABLE)!, "--runs", options.runs, "--case", JSON.stringify(item)];
-    const found = await readPeer<Record<string, Figures>>("volume_timing.py", options, given);
-    for (const [name, figures] of Object.entries(found ?? {})) {
-      const all = peers.get(name) ?? CASES.map(() => undefined);
-      all[i] = figures;
-      peers.set(name, all);
-    }
-  }
-  return peers;
+/** Python's figures for a case, by peer. */
+async function measurePeers(item: Case): Promise<Record<string, Figures>> {
+  const folder = Deno.env.get(FOLDER_VARIABLE)!;
+  const given = ["--folder", folder, "--runs", options.runs, "--case", JSON.stringify(item)];
+  return await readPeer<Record<string, Figures>>("volume_timing.py", options, given) ?? {};
 }
 
 async function compare(): Promise<void> {
@@ -154,36 +148,30 @@ async function compare(): Promise<void> {
   try {
     Deno.env.set(FOLDER_VARIABLE, folder);
     await makeFiles(folder);
-    const outcomes = await measureSides<Figures>(import.meta.filename!, [{ name: "ours", limitS: 300, fresh: true }], {
-      count: CASES.length,
-    });
-    await print(report, outcomes.get("ours")!, await measurePeers());
+    const found: [Outcome<Figures>, Record<string, Figures>][] = [];
+    for (const [i, item] of CASES.entries()) { // case by case, so that what else the machine does falls on all sides alike
+      Deno.env.set(CASE_VARIABLE, `${i}`);
+      const sides = [{ name: "ours", limitS: 300, fresh: true }];
+      const outcomes = await measureSides<Figures>(import.meta.filename!, sides, { count: 1 });
+      found.push([outcomes.get("ours")![0]!, await measurePeers(item)]);
+    }
+    await print(report, found);
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
 }
 
-async function print(
-  report: Report,
-  ours: readonly Outcome<Figures>[],
-  peers: ReadonlyMap<string, readonly (Figures | undefined)[]>,
-): Promise<void> {
+async function print(report: Report, found: readonly [Outcome<Figures>, Record<string, Figures>][]): Promise<void> {
   const rows = CASES.flatMap(({ title, voxels }, i) => {
-    const own = ours[i]!;
+    const [own, peers] = found[i]!;
     if (!isMeasured(own)) return [[title, "ours", own.failed, "", "", "", ""]];
-    const found = [["ours", own], ...Array.from(peers, ([name, figures]) => [name, figures[i]])] as [
-      string,
-      Figures?,
-    ][];
-    return found.filter(([, figures]) => figures !== undefined).map((
+    return Object.entries({ ours: own, ...peers }).map((
       [name, figures],
-    ) => [title, name, ...cellsOf(figures!, own, voxels)]);
+    ) => [title, name, ...cellsOf(figures, own, voxels)]);
   });
-  const versions = [...new Set(Array.from(peers.values()).flat().map((figures) => figures?.version ?? ""))].filter(
-    Boolean,
-  );
+  const versions = found.flatMap(([, peers]) => Object.values(peers)).map(({ version }) => version!);
   await report.print([["case", "side", "ms", "ratio", "peak MiB", "× voxels", "mean"], ...rows], {
-    devices: versions,
+    devices: [...new Set(versions)],
     how:
       `Median of ${options.runs} runs, wall clock; ratio to ours. Peak memory of a first run above the process's before it.`,
   });
@@ -199,5 +187,5 @@ function cellsOf({ ms, peakBytes, voxelBytes, mean }: Figures, own: Figures, vox
   ];
 }
 
-if (servedSide()) await serveSide((i) => measure(CASES[i]!));
+if (servedSide()) await serveSide(() => measure(CASES[Number(Deno.env.get(CASE_VARIABLE))]!));
 else await compare();
