@@ -56,6 +56,7 @@ export { SLICE_STRUCTURED_V1 } from "./prompts/slice_structured_v1.ts";
 export type { CaptionFault, CaptionFaultCode } from "./quality/caption_fault.ts";
 export { GATE_VERSION, judgeCaption, type JudgeOptions } from "./quality/judge_caption.ts";
 export { RepetitionMemory, type RepetitionMemoryOptions } from "./quality/repetition_memory.ts";
+export { readReports, type ReadReportsOptions, ReportCaptioner, ReportCollection } from "./reports/report_captioner.ts";
 export { captionRecord, isRecordingCaptioner } from "./remote/caption_record.ts";
 export { CaptionerStoppedError, CaptionRefusedError } from "./remote/caption_refused_error.ts";
 export { RemoteCaptioner, type RequestPreview } from "./remote/remote_captioner.ts";
