@@ -3,6 +3,7 @@ import {
   captionSlices,
   CaptionStore,
   CaptionStoreError,
+  EmbeddingStoreError,
   fitSliceTextEncoder,
   type FrozenEncoder,
 } from "@med3d/captioner";
@@ -19,6 +20,7 @@ import {
 import { ByteBoundedCache } from "./cache.ts";
 import type { Corpus, CorpusCaption, CorpusScan, CorpusSlice } from "./corpus.ts";
 import { PREPARATION_VERSION, type PreparedSlice, prepareInput, prepareSlices } from "./prepare.ts";
+import { embedInMemory, embedInStore, type KeptEncoder, type Vectors } from "./encoder2d.ts";
 import type { ResolvedConfiguration } from "./resolve.ts";
 import { shuffledIndices } from "./sampling.ts";
 import type { ScanSource } from "./scans.ts";
@@ -26,6 +28,8 @@ import { takeCaptions } from "./stored_captions.ts";
 
 /** Most training slices that the frozen encoders are fitted on: more change little and cost memory. */
 const FIT_LIMIT = 4000;
+
+const NO_PIXELS = new Float32Array();
 
 /** Options of {@linkcode buildCorpus}. */
 export interface CorpusOptions {
@@ -37,6 +41,8 @@ export interface CorpusOptions {
   readonly store: CaptionStore;
   /** Captions made before, whose slices are taken in place of slices chosen here; nothing is captioned then. */
   readonly given?: CaptionStore | undefined;
+  /** A frozen encoder of the user's and where its vectors are kept. Left out: one is fitted on the training scans. */
+  readonly kept?: KeptEncoder | undefined;
   /** Called after each scan. */
   readonly onScan?: (done: number, total: number) => void;
   /** Stops the work between scans. */
@@ -59,6 +65,8 @@ interface ReadScan {
   readonly slices: readonly PreparedSlice[];
   /** Of each slice one or more. */
   readonly captions: readonly (readonly string[])[];
+  /** Where vectors are read from, when they have been made. */
+  readonly vectors?: Vectors;
 }
 
 /**
@@ -69,7 +77,7 @@ interface ReadScan {
  * @throws Error when fewer than two training scans or no held-out scan can be used, or at the first fault under `strict`.
  */
 export async function buildCorpus(sources: readonly ScanSource[], options: CorpusOptions): Promise<BuiltCorpus> {
-  const { configuration, captioner, store, onScan, signal } = options;
+  const { configuration, captioner, store, kept, onScan, signal } = options;
   const findings: Finding[] = [];
   const inputOf = await inputLoader(configuration, (finding) => void findings.push(finding));
   const read: ReadScan[] = [];
@@ -87,18 +95,17 @@ export async function buildCorpus(sources: readonly ScanSource[], options: Corpu
       if (history.length === 0) history = input.history;
       const chosen = { count: configuration.slicesPerVolume, seed: `${configuration.seed}/${source.id}` };
       if (options.given) {
-        read.push({
-          source,
-          ...await takeCaptions(source, scan, { ...configuration, ...chosen, store: options.given }),
-        });
+        const taken = await takeCaptions(source, scan, { ...configuration, ...chosen, store: options.given });
+        read.push(await keepVectors({ source, ...taken }, kept));
       } else {
         const slices = prepareSlices(scan, chosen);
         if (slices.length === 0) throw new Error(`no slice of ${source.path} shows anything. Check the scan.`);
         const captions = await captionSlices(slices, { captioner, store, ...(signal ? { signal } : {}) });
-        read.push({ source, slices, captions: captions.map(({ text }) => [text]) });
+        read.push(await keepVectors({ source, slices, captions: captions.map(({ text }) => [text]) }, kept));
       }
     } catch (error) {
-      if (signal?.aborted || error instanceof CaptionStoreError) throw error; // the scan is not to blame
+      const toBlame = !(error instanceof CaptionStoreError || error instanceof EmbeddingStoreError);
+      if (signal?.aborted || !toBlame) throw error;
       const message = (error as Error).message;
       if (configuration.strict) throw new Error(`Cannot use scan ${source.path}: ${message}`, { cause: error });
       findings.push(unusable(error as Error, source.path));
@@ -116,9 +123,13 @@ export async function buildCorpus(sources: readonly ScanSource[], options: Corpu
       `Cannot pretrain: ${training.length} training and ${heldOut.length} held-out scans can be used, at least 2 and 1 are needed.${first}`,
     );
   }
-  const encoder = fitEncoder(training, configuration);
-  const embed = (scan: ReadScan): Promise<CorpusScan> =>
-    embedScan(scan, encoder, () => inputOf(scan.source, async () => replaceNonFinite(await scan.source.load())));
+  const encoder = kept?.encoder ?? fitEncoder(training, configuration);
+  const embed = async (scan: ReadScan): Promise<CorpusScan> =>
+    toCorpusScan(
+      scan,
+      scan.vectors ?? await embedInMemory(scan, encoder),
+      () => inputOf(scan.source, async () => replaceNonFinite(await scan.source.load())),
+    );
   const corpus: Corpus = {
     training: shuffleCaptions(await Promise.all(training.map(embed)), configuration),
     heldOut: await Promise.all(heldOut.map(embed)),
@@ -126,6 +137,17 @@ export async function buildCorpus(sources: readonly ScanSource[], options: Corpu
     encoderId: encoder.id,
   };
   return { corpus, findings, history };
+}
+
+/** Makes and stores the vectors of a scan where an encoder is given, and lets the pixels go. */
+async function keepVectors(scan: ReadScan, kept: KeptEncoder | undefined): Promise<ReadScan> {
+  if (!kept) return scan;
+  const vectors = await embedInStore(scan, kept);
+  return {
+    ...scan,
+    vectors,
+    slices: scan.slices.map((slice) => ({ ...slice, image: { ...slice.image, pixels: NO_PIXELS } })),
+  };
 }
 
 /** Prepares scans for the network, each once as long as there is room in memory and, where the configuration asks for it, on disk. */
@@ -199,29 +221,36 @@ function fitEncoder(training: readonly ReadScan[], { seed, embeddingWidth }: Res
   });
 }
 
-async function embedScan(
-  scan: ReadScan,
-  encoder: FrozenEncoder,
+/** What is asked about a scan; vectors are looked up whenever they are read. */
+function toCorpusScan(
+  { source, slices, captions }: ReadScan,
+  vectors: Vectors,
   loadInput: () => Promise<Volume>,
-): Promise<CorpusScan> {
-  const images = await encoder.encodeSlices(scan.slices.map(({ image }) => image));
-  const texts = await encoder.encodeTexts(scan.captions.flat());
-  let place = 0;
-  const captionsOf = (index: number): CorpusCaption[] =>
-    scan.captions[index]!.map((caption) => ({ caption, textEmbedding: texts[place++]! }));
+): CorpusScan {
+  const captionOf = (caption: string): CorpusCaption => ({
+    caption,
+    get textEmbedding() {
+      return vectors.textOf(caption);
+    },
+  });
   return {
-    id: scan.source.id,
-    subject: scan.source.subject,
+    id: source.id,
+    subject: source.subject,
     loadInput,
-    slices: scan.slices.map(({ context }, index): CorpusSlice => {
-      const [first, ...others] = captionsOf(index);
+    slices: slices.map(({ context: { plane, index, relativePosition } }, place): CorpusSlice => {
+      const [caption, ...others] = captions[place] as [string, ...string[]];
       return {
-        plane: context.plane,
-        index: context.index,
-        relativePosition: context.relativePosition,
-        imageEmbedding: images[index]!,
-        ...first!,
-        ...(others.length > 0 && { others }),
+        plane,
+        index,
+        relativePosition,
+        get imageEmbedding() {
+          return vectors.imageOf(place);
+        },
+        caption,
+        get textEmbedding() {
+          return vectors.textOf(caption);
+        },
+        ...(others.length > 0 && { others: others.map(captionOf) }),
       };
     }),
   };

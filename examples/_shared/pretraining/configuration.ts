@@ -43,6 +43,12 @@ export const configurationSchema = z.strictObject({
     .describe("store of captions that deno task caption made; its slices are learned, in place of slices chosen here"),
   captioners: z.array(z.string().min(1)).nullable().default(null)
     .describe("ids of the captioners whose captions are used, where slices have several"),
+  encoder2d: z.string().min(1).nullable().default(null)
+    .describe("folder of a frozen CLIP, SigLIP or BiomedCLIP in ONNX, as tools/export writes it"),
+  encoder2dWindow: z.tuple([z.number(), z.number().positive()]).nullable().default(null)
+    .describe("centre and width of what the 2D encoder is shown, HU in CT"),
+  embeddings: z.string().min(1).nullable().default(null)
+    .describe("store of the 2D encoder's vectors, for several runs"),
   captionNoise: z.number().min(0).max(1).default(0).describe("share of training captions shuffled, for stress tests"),
   augment: z.boolean().default(true).describe("vary pose and intensity of every second training scan"),
   embeddingWidth: positiveInteger.default(64).describe("width of the space that scans, slices and captions share"),

@@ -1,4 +1,4 @@
-import { CaptionStore, MeasuringCaptioner } from "@med3d/captioner";
+import { CaptionStore, EmbeddingStore, MeasuringCaptioner } from "@med3d/captioner";
 import { countParameters } from "@med3d/nn";
 import {
   deviceMemory,
@@ -12,6 +12,7 @@ import { formatDuration } from "../progress.ts";
 import { formatTable } from "../report/table.ts";
 import { buildCorpus } from "./build_corpus.ts";
 import type { PretrainingConfiguration } from "./configuration.ts";
+import { loadEncoder2d } from "./encoder2d.ts";
 import { evaluate } from "./evaluation.ts";
 import type { Corpus } from "./corpus.ts";
 import { createPretrainingModel } from "./model.ts";
@@ -28,6 +29,9 @@ const SAMPLE = { training: 6, heldOut: 2, steps: 4 } as const;
 /** Bytes per stored caption, provenance and indices included: 1344 on phantoms, 1520 on hippocampus, rounded up. */
 const BYTES_PER_CAPTION = 1600;
 
+/** Of a stored vector of 64 and more numbers, key and index included. */
+const VECTOR_OVERHEAD = { factor: 1.5, bytes: 200 } as const;
+
 /** What a run will take. */
 export interface RunEstimate {
   readonly trainedParameters: number;
@@ -43,6 +47,7 @@ export interface RunEstimate {
 
 /** Measures on a few scans and steps what a run of this configuration will take; writes nothing. */
 export async function dryRun(wanted: PretrainingConfiguration): Promise<RunEstimate> {
+  await using encoder2d = await loadEncoder2d(wanted);
   const run = await prepareRun(wanted, { out: await chooseRunFolder(wanted.out) });
   const { configuration, scans, backend } = run;
   if (backend.notice) console.warn(backend.notice);
@@ -50,12 +55,14 @@ export async function dryRun(wanted: PretrainingConfiguration): Promise<RunEstim
   const sample = sampleOf(scans.scans);
   using store = CaptionStore.open(":memory:");
   using given = await openCaptions(configuration);
+  using embeddings = EmbeddingStore.open(":memory:");
   const startedAt = performance.now();
   const { corpus } = await buildCorpus(sample, {
     configuration: { ...configuration, cache: null },
     captioner: new MeasuringCaptioner(),
     store,
     given,
+    kept: encoder2d && { encoder: encoder2d, store: embeddings },
   });
   const secondsPerScan = (performance.now() - startedAt) / 1000 / sample.length;
   const plan = await planSteps(run, corpus);
@@ -88,6 +95,7 @@ export async function dryRun(wanted: PretrainingConfiguration): Promise<RunEstim
       scans: scans.scans.length,
       trained: countParameters(model.parameters),
       encoder: countParameters(model.encoder.parameters),
+      storedWidth: encoder2d?.width ?? 0,
     }),
     secondsPerStep,
     seconds: secondsPerScan * scans.scans.length + secondsPerStep * configuration.steps + secondsPerHeldOut * heldOut,
@@ -121,10 +129,12 @@ function sampleOf(scans: readonly ScanSource[]): ScanSource[] {
 /** Checkpoints hold parameters and Adam's two moments: the newest, the best, and the one being written. */
 function diskBytes(
   { keepCheckpoints, slicesPerVolume }: ResolvedConfiguration,
-  { scans, trained, encoder }: { scans: number; trained: number; encoder: number },
+  { scans, trained, encoder, storedWidth }: { scans: number; trained: number; encoder: number; storedWidth: number },
 ): number {
+  const perVector = storedWidth === 0 ? 0 : VECTOR_OVERHEAD.factor * 4 * storedWidth + VECTOR_OVERHEAD.bytes;
   const checkpoints = (keepCheckpoints + 2) * 3 * 4 * trained;
-  return checkpoints + 4 * (trained + encoder) + scans * slicesPerVolume * BYTES_PER_CAPTION + 2 ** 20;
+  return checkpoints + 4 * (trained + encoder) + scans * slicesPerVolume * (BYTES_PER_CAPTION + 2 * perVector) +
+    2 ** 20;
 }
 
 function tableOf(estimate: RunEstimate, { steps }: ResolvedConfiguration): readonly (readonly string[])[] {

@@ -1,4 +1,4 @@
-import { CaptionStore, MeasuringCaptioner } from "@med3d/captioner";
+import { CaptionStore, EmbeddingStore, MeasuringCaptioner } from "@med3d/captioner";
 import { countParameters } from "@med3d/nn";
 import type { StepRecord } from "@med3d/training";
 import type { Finding } from "@med3d/volume";
@@ -8,6 +8,7 @@ import { type Progress, startProgress } from "../progress.ts";
 import { figuresTable, formatTable, retrievalTable } from "../report/table.ts";
 import { buildCorpus, type BuiltCorpus } from "./build_corpus.ts";
 import type { PretrainingConfiguration } from "./configuration.ts";
+import { type KeptEncoder, loadEncoder2d } from "./encoder2d.ts";
 import { evaluate, type Evaluation } from "./evaluation.ts";
 import { exportWeights } from "./export_weights.ts";
 import { createPretrainingModel, type ModelParts } from "./model.ts";
@@ -51,13 +52,16 @@ export async function pretrain(
 ): Promise<PretrainResult> {
   const startedAt = performance.now();
   const out = resume?.folder ?? await chooseRunFolder(wanted.out);
+  await using encoder2d = await loadEncoder2d(wanted);
   const run = await prepareRun(wanted, { out, parts });
   const { configuration, scans } = run;
   describeRun(run);
   await makeRunFolder(out);
   await writeWhole(join(out, RUN_FILES.configuration), JSON.stringify(configuration, null, 2) + "\n");
+  using embeddings = encoder2d && EmbeddingStore.open(configuration.embeddings ?? join(out, RUN_FILES.embeddings));
   try {
-    const built = await captionAndEmbed(run, signal);
+    const kept = encoder2d && embeddings && { encoder: encoder2d, store: embeddings };
+    const built = await captionAndEmbed(run, { kept, signal });
     const findings = [...scans.findings, ...built.findings];
     await writeWhole(join(out, RUN_FILES.findings), JSON.stringify(findings, null, 2) + "\n");
     printFindings(findings, out);
@@ -112,7 +116,10 @@ function describeRun({ backend, configuration, scans }: PreparedRun): void {
   );
 }
 
-async function captionAndEmbed({ configuration, scans }: PreparedRun, signal?: AbortSignal): Promise<BuiltCorpus> {
+async function captionAndEmbed(
+  { configuration, scans }: PreparedRun,
+  { kept, signal }: { kept: KeptEncoder | undefined; signal: AbortSignal | undefined },
+): Promise<BuiltCorpus> {
   using given = await openCaptions(configuration);
   using store = CaptionStore.open(join(configuration.out, RUN_FILES.captions));
   const bar = startProgress({ label: "captioning", total: scans.scans.length });
@@ -122,6 +129,7 @@ async function captionAndEmbed({ configuration, scans }: PreparedRun, signal?: A
       captioner: new MeasuringCaptioner(),
       store,
       given,
+      kept,
       onScan: (done) => bar.update(done, "scans"),
       ...(signal ? { signal } : {}),
     });

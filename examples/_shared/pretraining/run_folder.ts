@@ -7,6 +7,7 @@ export const RUN_FILES = {
   configuration: "configuration.json",
   checkpoints: "checkpoints",
   captions: "captions.db",
+  embeddings: "embeddings.db",
   metrics: "metrics.jsonl",
   evaluation: "evaluation.json",
   findings: "findings.json",

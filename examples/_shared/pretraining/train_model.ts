@@ -75,6 +75,8 @@ function whatDecides(configuration: ResolvedConfiguration, corpus: Corpus): Json
     steps: _steps,
     checkpointEvery: _every,
     keepCheckpoints: _keep,
+    encoder2d: _folder,
+    embeddings: _embeddings,
     cache: _cache,
     cacheMiB: _disk,
     memoryMiB: _memory,
