@@ -1,4 +1,5 @@
 import type { SliceImage } from "../slice_image.ts";
+import { finiteAtPercents } from "./_percentiles.ts";
 
 /** A grey picture, or one of label values, row 0 on top. */
 export interface Raster<Pixels extends Uint8Array | Float32Array> {
@@ -21,17 +22,40 @@ export function drawSlice(
   { pixelsPerMm, black, white }: { readonly pixelsPerMm: number; readonly black: number; readonly white: number },
 ): Raster<Uint8Array<ArrayBuffer>> {
   const { width, height } = rasterSize(image, pixelsPerMm);
+  const { pixels } = image;
   const data = new Uint8Array(height * width);
   const range = white - black || Infinity;
+  const [rows, columns] = [neighbours(image.height, height), neighbours(image.width, width)];
   for (let row = 0; row < height; row++) {
-    const y = ((row + 0.5) * image.height) / height - 0.5;
+    const top = rows.first[row]! * image.width;
+    const bottom = rows.second[row]! * image.width;
+    const down = rows.share[row]!;
     for (let column = 0; column < width; column++) {
-      const x = ((column + 0.5) * image.width) / width - 0.5;
-      const share = (bilinear(image, y, x) - black) / range;
+      const left = columns.first[column]!;
+      const right = columns.second[column]!;
+      const across = columns.share[column]!;
+      const upper = pixels[top + left]! * (1 - across) + pixels[top + right]! * across;
+      const lower = pixels[bottom + left]! * (1 - across) + pixels[bottom + right]! * across;
+      const share = (upper * (1 - down) + lower * down - black) / range;
       data[row * width + column] = Math.round(255 * Math.min(1, Math.max(0, share)));
     }
   }
   return { width, height, data };
+}
+
+/** Between which two of `extent` pixels each of `count` lies along one axis, and the share of the second. */
+function neighbours(
+  extent: number,
+  count: number,
+): { readonly first: Int32Array; readonly second: Int32Array; readonly share: Float64Array } {
+  const [first, second, share] = [new Int32Array(count), new Int32Array(count), new Float64Array(count)];
+  for (let place = 0; place < count; place++) {
+    const at = ((place + 0.5) * extent) / count - 0.5;
+    first[place] = Math.min(extent - 1, Math.max(0, Math.floor(at)));
+    second[place] = Math.min(extent - 1, first[place]! + 1);
+    share[place] = Math.min(1, Math.max(0, at - first[place]!));
+  }
+  return { first, second, share };
 }
 
 /** Draws a slice of labels with square pixels: every pixel has the value of the voxel that it lies in. */
@@ -55,20 +79,5 @@ export function percentileRange(pixels: Float32Array, [low, high]: readonly [num
       `Cannot render a slice: percentiles are out of range: got ${low} and ${high}, expected 0 ≤ low < high ≤ 100.`,
     );
   }
-  const sorted = pixels.filter(Number.isFinite).sort();
-  if (sorted.length === 0) return [0, 0];
-  const at = (percent: number): number => sorted[Math.round((percent / 100) * (sorted.length - 1))]!;
-  return [at(low), at(high)];
-}
-
-function bilinear({ pixels, width, height }: SliceImage, y: number, x: number): number {
-  const top = Math.min(height - 1, Math.max(0, Math.floor(y)));
-  const left = Math.min(width - 1, Math.max(0, Math.floor(x)));
-  const bottom = Math.min(height - 1, top + 1);
-  const right = Math.min(width - 1, left + 1);
-  const down = Math.min(1, Math.max(0, y - top));
-  const across = Math.min(1, Math.max(0, x - left));
-  const upper = pixels[top * width + left]! * (1 - across) + pixels[top * width + right]! * across;
-  const lower = pixels[bottom * width + left]! * (1 - across) + pixels[bottom * width + right]! * across;
-  return upper * (1 - down) + lower * down;
+  return finiteAtPercents(pixels, [low, high]);
 }

@@ -1,6 +1,6 @@
-import { encode } from "fast-png";
 import type { SliceImage } from "../slice_image.ts";
 import { drawSlice, percentileRange } from "./_draw_slice.ts";
+import { encodeGreyPng } from "./_encode_grey_png.ts";
 
 /** Options of {@linkcode renderSlicePng}. */
 export interface RenderSliceOptions {
@@ -38,6 +38,5 @@ export function renderSlicePng(image: SliceImage, options: RenderSliceOptions = 
     ? [window.center - window.width / 2, window.center + window.width / 2]
     : percentileRange(image.pixels, percentiles);
   const longerMm = Math.max(image.height * image.spacingMm[0], image.width * image.spacingMm[1]);
-  const { width, height, data } = drawSlice(image, { pixelsPerMm: maxPixels / longerMm, black, white });
-  return encode({ width, height, data, channels: 1, depth: 8 });
+  return encodeGreyPng(drawSlice(image, { pixelsPerMm: maxPixels / longerMm, black, white }));
 }
