@@ -1,15 +1,24 @@
-import { CaptionStore, EmbeddingStore, type FrozenEncoder, hashText, MeasuringCaptioner } from "@med3d/captioner";
+import {
+  CaptionStore,
+  EmbeddingStore,
+  type FrozenEncoder,
+  hashText,
+  loadOnnxRuntime,
+  MeasuringCaptioner,
+} from "@med3d/captioner";
 import { makePhantom, type SliceImage } from "@med3d/volume";
 import { selectBackend } from "@med3d/webgpu-kernels";
 import { strict as assert } from "node:assert";
 import { createHash } from "node:crypto";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { withFolder } from "../testing/program.ts";
 import { disposeBatch, makeBatch } from "./batches.ts";
 import { buildCorpus, type BuiltCorpus } from "./build_corpus.ts";
 import { parseConfiguration, UsageError } from "./configuration.ts";
 import { loadEncoder2d } from "./encoder2d.ts";
 import { resolveConfiguration } from "./resolve.ts";
+import { pretrain } from "./run.ts";
 import type { ScanSource } from "./scans.ts";
 
 await selectBackend({ backend: "cpu" });
@@ -119,4 +128,35 @@ Deno.test("loadEncoder2d: nothing is loaded unless a folder is named; a bad one 
   });
   assert.throws(() => parseConfiguration({ encoder2dWindow: [40] }, "the test"), /encoder2dWindow/);
   assert.throws(() => parseConfiguration({ encoder2dWindow: [40, 0] }, "the test"), /encoder2dWindow/);
+});
+
+const runtimeFault = await loadOnnxRuntime().then(() => undefined, (error: Error) => error.message);
+if (runtimeFault !== undefined) console.warn(`SKIPPED: pretraining with an ONNX encoder: ${runtimeFault}`);
+
+Deno.test({
+  name:
+    "pretrain: with --encoder2d it trains and is evaluated in that encoder's space; a second run finds all vectors stored",
+  ignore: runtimeFault !== undefined,
+  fn: () =>
+    withFolder(async (folder) => {
+      const encoder2d = fileURLToPath(
+        new URL("../../../packages/captioner/testdata/frozen_encoders/clip", import.meta.url),
+      );
+      const embeddings = join(folder, "embeddings.db");
+      const wanted = { phantoms: 6, patch: [8, 8, 8], features: [4, 8], batch: 2, slicesPerVolume: 6, steps: 2 };
+      const counts: number[] = [];
+      for (const run of ["first", "second"]) {
+        const out = join(folder, run);
+        const configuration = parseConfiguration({ ...wanted, encoder2d, embeddings, backend: "cpu", out }, "the test");
+        const { evaluation } = await pretrain(configuration);
+        assert.equal(evaluation!.scans, 2);
+        assert.ok(evaluation!.retrieval.every(({ recallAt5 }) => recallAt5 >= 0 && recallAt5 <= 1));
+        await using encoder = await loadEncoder2d(configuration);
+        using store = EmbeddingStore.open(embeddings);
+        assert.deepEqual([encoder!.kind, encoder!.width], ["clip", 20]);
+        counts.push(store.count(encoder!.id));
+      }
+      assert.ok(counts[0]! > 36, `${counts[0]} vectors`); // 36 slices and their captions
+      assert.equal(counts[1], counts[0]);
+    }),
 });
