@@ -22,6 +22,8 @@ export interface ByteSource {
   readonly position: number;
   /** Fills the target; returns how many bytes there were, fewer than its length only at the end. */
   fill(target: Uint8Array): Promise<number>;
+  /** Passes over bytes; returns how many there were. A file that is not packed is not read for it. */
+  skip(count: number): Promise<number>;
   /** Takes bytes up to and with a delimiter; without it where the limit or the end comes first. */
   takeThrough(delimiter: number, limit: number): Promise<Uint8Array>;
   /** Delivers what is left, chunk by chunk. */
@@ -67,7 +69,8 @@ export async function openByteSource(source: string | Uint8Array, options: OpenO
     const { start, end } = stretchOf(status.size, options);
     const { bytesRead } = await file.read(magic, 0, 2, start);
     const place = { path: source, format, boundBytes: end - start };
-    const plain = new ChunkSource(fileChunks(file, start, end), place, file);
+    const cursor = { at: start, end };
+    const plain = new ChunkSource(fileChunks(file, cursor), { ...place, cursor }, file);
     return isGunzipped(magic.subarray(0, bytesRead), options) ? inflateSource(plain, "gzip") : plain;
   } catch (error) {
     await file.close();
@@ -110,12 +113,18 @@ export function isGzip(bytes: Uint8Array): boolean {
   return bytes.length >= 2 && bytes[0] === 0x1f && bytes[1] === 0x8b;
 }
 
-async function* fileChunks(file: FileHandle, start: number, end: number): AsyncGenerator<Uint8Array> {
-  for (let position = start; position < end;) {
-    const chunk = new Uint8Array(Math.min(CHUNK_BYTES, end - position));
-    const { bytesRead } = await file.read(chunk, 0, chunk.length, position);
+/** Where reading goes on in a file. */
+interface Cursor {
+  at: number;
+  readonly end: number;
+}
+
+async function* fileChunks(file: FileHandle, cursor: Cursor): AsyncGenerator<Uint8Array> {
+  while (cursor.at < cursor.end) {
+    const chunk = new Uint8Array(Math.min(CHUNK_BYTES, cursor.end - cursor.at));
+    const { bytesRead } = await file.read(chunk, 0, chunk.length, cursor.at);
     if (bytesRead === 0) return;
-    position += bytesRead;
+    cursor.at += bytesRead;
     yield chunk.subarray(0, bytesRead);
   }
 }
@@ -156,6 +165,8 @@ interface ChunkOrigin {
   readonly format: string;
   readonly boundBytes: number;
   readonly compressed?: boolean;
+  /** Moving it makes the next chunk begin elsewhere. */
+  readonly cursor?: Cursor;
 }
 
 /** A source made of chunks that are asked for one after the other. */
@@ -165,6 +176,7 @@ export class ChunkSource implements ByteSource {
   readonly boundBytes: number;
   readonly compressed: boolean;
   readonly #chunks: Iterator<Uint8Array> | AsyncIterator<Uint8Array>;
+  readonly #cursor: Cursor | undefined;
   readonly #owned: { close(): Promise<void> } | undefined;
   #rest: Uint8Array = new Uint8Array(0);
   #position = 0;
@@ -173,11 +185,12 @@ export class ChunkSource implements ByteSource {
   /** `owned` is closed together with the source. */
   constructor(
     chunks: Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
-    { path, format, boundBytes, compressed = false }: ChunkOrigin,
+    { path, format, boundBytes, compressed = false, cursor }: ChunkOrigin,
     owned?: { close(): Promise<void> },
   ) {
     [this.path, this.format, this.boundBytes, this.compressed] = [path, format, boundBytes, compressed];
     this.#chunks = Symbol.asyncIterator in chunks ? chunks[Symbol.asyncIterator]() : chunks[Symbol.iterator]();
+    this.#cursor = cursor;
     this.#owned = owned;
   }
 
@@ -193,6 +206,18 @@ export class ChunkSource implements ByteSource {
       filled += taken.length;
     }
     return filled;
+  }
+
+  async skip(count: number): Promise<number> {
+    let skipped = this.#take(count).length;
+    if (this.#cursor !== undefined) {
+      const jump = Math.min(count - skipped, this.#cursor.end - this.#cursor.at);
+      this.#cursor.at += jump;
+      this.#position += jump;
+      return skipped + jump;
+    }
+    while (skipped < count && await this.#hasMore()) skipped += this.#take(count - skipped).length;
+    return skipped;
   }
 
   async takeThrough(delimiter: number, limit: number): Promise<Uint8Array> {

@@ -148,14 +148,9 @@ function availableMemory(): number {
 
 /** Passes over bytes that are not wanted. */
 export async function skip(source: ByteSource, count: number): Promise<void> {
-  const scratch = new Uint8Array(SCRATCH_BYTES);
-  for (let left = count; left > 0;) {
-    const got = await source.fill(scratch.subarray(0, Math.min(left, SCRATCH_BYTES)));
-    if (got === 0) {
-      throw refuse(source, "truncated", `it ends ${left} bytes before the voxels begin`, "Copy or download it again.");
-    }
-    left -= got;
-  }
+  const left = Math.max(0, count) - await source.skip(Math.max(0, count));
+  if (left === 0) return;
+  throw refuse(source, "truncated", `it ends ${left} bytes before the voxels begin`, "Copy or download it again.");
 }
 
 /** Reads a frame's bytes, all of them. */
