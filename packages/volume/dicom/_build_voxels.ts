@@ -73,6 +73,8 @@ export async function buildVoxels(
 
 function place(target: VoxelArray, stored: VoxelArray, { slope, intercept }: Pick<Frame, "slope" | "intercept">): void {
   if (slope === 1 && intercept === 0) target.set(stored);
+  else if (slope === 1) { for (let i = 0; i < stored.length; i++) target[i] = stored[i]! + intercept; }
+  // stays with integers
   else for (let i = 0; i < stored.length; i++) target[i] = stored[i]! * slope + intercept;
 }
 
