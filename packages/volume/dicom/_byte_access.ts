@@ -1,6 +1,6 @@
 import { type FileHandle, open, stat } from "node:fs/promises";
 import { createInflateRaw } from "node:zlib";
-import { reasonOf } from "../nifti/_byte_source.ts";
+import { reasonOf } from "../formats/_byte_source.ts";
 import { dicomFault } from "./_fault.ts";
 
 const CHUNK_BYTES = 1 << 18;

@@ -1,7 +1,7 @@
 import { readdir, realpath, stat } from "node:fs/promises";
 import { dirname, join, sep } from "node:path";
 import { CorruptVolumeError, type Finding, findingOf } from "../findings.ts";
-import { reasonOf } from "../nifti/_byte_source.ts";
+import { reasonOf } from "../formats/_byte_source.ts";
 import type { DicomDataset } from "./_dataset.ts";
 import { dicomFault } from "./_fault.ts";
 import { frameSourceOf } from "./_frame_source.ts";

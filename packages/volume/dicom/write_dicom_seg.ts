@@ -1,4 +1,4 @@
-import { reasonOf } from "../nifti/_byte_source.ts";
+import { reasonOf } from "../formats/_byte_source.ts";
 import { writeWholeFile } from "../_whole_file.ts";
 import type { Volume } from "../volume.ts";
 import { chooseSeries } from "./_choose_series.ts";

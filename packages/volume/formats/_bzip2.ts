@@ -1,5 +1,7 @@
 import { CorruptVolumeError } from "../findings.ts";
-import { type ByteSource, joinBytes, transformSource } from "../nifti/_byte_source.ts";
+import { type ByteSource } from "./_byte_source.ts";
+import { joinBytes } from "./_chunk_source.ts";
+import { transformSource } from "./_inflate_source.ts";
 import { BitReader, OutOfBits } from "./_bit_reader.ts";
 import { Bzip2Checksum, undoRunLengths } from "./_bzip2_runs.ts";
 import { makePrefixCode, type PrefixCode, readSymbol } from "./_prefix_code.ts";

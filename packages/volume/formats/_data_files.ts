@@ -1,6 +1,7 @@
 import { realpath, stat } from "node:fs/promises";
 import { dirname, isAbsolute, join, posix } from "node:path";
-import { type ByteSource, ChunkSource } from "../nifti/_byte_source.ts";
+import { type ByteSource } from "./_byte_source.ts";
+import { ChunkSource } from "./_chunk_source.ts";
 import type { HeaderReport } from "./_header_report.ts";
 
 const MOST_FILES = 1 << 14;

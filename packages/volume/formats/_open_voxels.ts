@@ -1,5 +1,8 @@
-import { type ByteSource, ChunkSource, inflateSource, openByteSource } from "../nifti/_byte_source.ts";
-import { refuse, skip } from "../nifti/_frame_bytes.ts";
+import { type ByteSource, openByteSource } from "./_byte_source.ts";
+import { ChunkSource } from "./_chunk_source.ts";
+import { inflateSource } from "./_inflate_source.ts";
+import { skip } from "./_frame_bytes.ts";
+import { refuse } from "./_frame_place.ts";
 import type { NiftiDatatype } from "../nifti/datatypes.ts";
 import { bunzip2Source } from "./_bzip2.ts";
 import { joinSources, resolveDataFiles } from "./_data_files.ts";

@@ -1,6 +1,7 @@
-import type { ByteSource } from "../nifti/_byte_source.ts";
+import type { ByteSource } from "./_byte_source.ts";
 import { isScaled } from "../nifti/_decode_voxels.ts";
-import { readFrame, type VoxelLayout } from "../nifti/_frame_bytes.ts";
+import { readFrame } from "./_frame_bytes.ts";
+import { type VoxelLayout } from "./_frame_place.ts";
 import { createVolume, type Volume } from "../volume.ts";
 import type { HeaderReport } from "./_header_report.ts";
 import type { ResolvedReadOptions } from "./read_options.ts";

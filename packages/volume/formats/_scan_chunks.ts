@@ -1,7 +1,8 @@
 import { Readable } from "node:stream";
 import { createGzip } from "node:zlib";
 import { writeWholeFile } from "../_whole_file.ts";
-import { joinBytes, reasonOf } from "../nifti/_byte_source.ts";
+import { reasonOf } from "./_byte_source.ts";
+import { joinBytes } from "./_chunk_source.ts";
 import type { VoxelArray } from "../volume.ts";
 
 const SLAB_VOXELS = 1 << 18;

@@ -1,4 +1,4 @@
-import type { ByteSource } from "../nifti/_byte_source.ts";
+import type { ByteSource } from "./_byte_source.ts";
 import type { HeaderReport } from "./_header_report.ts";
 
 /** Headers of segmentations with thousands of segments stay far below. */

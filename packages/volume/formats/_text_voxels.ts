@@ -1,5 +1,6 @@
 import { CorruptVolumeError } from "../findings.ts";
-import { type ByteSource, transformSource } from "../nifti/_byte_source.ts";
+import { type ByteSource } from "./_byte_source.ts";
+import { transformSource } from "./_inflate_source.ts";
 import { storeOf } from "../nifti/_encode_voxels.ts";
 import { DATATYPES, type NiftiDatatype } from "../nifti/datatypes.ts";
 

@@ -1,6 +1,6 @@
 import { strict as assert } from "node:assert";
 import { Buffer } from "node:buffer";
-import { openByteSource } from "../nifti/_byte_source.ts";
+import { openByteSource } from "./_byte_source.ts";
 import { bunzip2Source } from "./_bzip2.ts";
 
 /** Streams by libbzip2 (Python's bz2), and what they hold. */

@@ -1,6 +1,6 @@
 import { stat } from "node:fs/promises";
 import { CorruptVolumeError } from "../findings.ts";
-import { type ByteSource, isGzip, openByteSource } from "../nifti/_byte_source.ts";
+import { type ByteSource, isGzip, openByteSource } from "./_byte_source.ts";
 
 /** Formats that {@linkcode readVolume} reads. */
 export type ScanFormat = "nifti" | "mgh" | "nrrd" | "metaimage" | "numpy" | "dicom";

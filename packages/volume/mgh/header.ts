@@ -1,6 +1,6 @@
 import { isFiniteInvertible } from "../geometry/affine.ts";
 import type { NiftiDatatype } from "../nifti/datatypes.ts";
-import type { VoxelLayout } from "../nifti/_frame_bytes.ts";
+import type { VoxelLayout } from "../formats/_frame_place.ts";
 import type { HeaderReport } from "../formats/_header_report.ts";
 
 /** Length of an MGH header, behind which the voxels begin. */

@@ -1,7 +1,7 @@
 import { HeaderReport } from "../formats/_header_report.ts";
 import { readLaidOut } from "../formats/_read_laid_out.ts";
 import { type ReadOptions, resolveReadOptions } from "../formats/read_options.ts";
-import { openByteSource } from "../nifti/_byte_source.ts";
+import { openByteSource } from "../formats/_byte_source.ts";
 import type { Volume } from "../volume.ts";
 import { MGH_HEADER_BYTES, parseMghHeader } from "./header.ts";
 

@@ -1,8 +1,9 @@
 import { type ReadOptions, resolveReadOptions } from "../formats/read_options.ts";
 import { createVolume, type Volume } from "../volume.ts";
-import { type ByteSource, openByteSource } from "./_byte_source.ts";
+import { type ByteSource, openByteSource } from "../formats/_byte_source.ts";
 import { isScaled } from "./_decode_voxels.ts";
-import { readFrame, refuse } from "./_frame_bytes.ts";
+import { readFrame } from "../formats/_frame_bytes.ts";
+import { refuse } from "../formats/_frame_place.ts";
 import { LAYOUTS } from "./_header_fields.ts";
 import { headerPathOf, imagePathOf } from "./_pair_paths.ts";
 import { type NiftiHeader, parseNiftiHeader } from "./header.ts";

@@ -14,7 +14,7 @@ import {
   toCanonical,
   type Volume,
 } from "../mod.ts";
-import { placeOfFrame } from "./_frame_bytes.ts";
+import { placeOfFrame } from "../formats/_frame_place.ts";
 
 interface Case {
   readonly name: string;

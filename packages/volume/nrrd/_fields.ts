@@ -1,6 +1,6 @@
 import type { HeaderReport } from "../formats/_header_report.ts";
 import { readTextHeader } from "../formats/_text_header.ts";
-import type { ByteSource } from "../nifti/_byte_source.ts";
+import type { ByteSource } from "../formats/_byte_source.ts";
 
 const MAGIC = /^NRRD000([1-6])$/;
 /** Names that fields have beside their usual ones. */

@@ -1,4 +1,5 @@
-import { type ByteSource, transformSource } from "../nifti/_byte_source.ts";
+import { type ByteSource } from "../formats/_byte_source.ts";
+import { transformSource } from "../formats/_inflate_source.ts";
 
 /** Widens 16-bit floating point numbers to 32 bits, little-endian: each has its exact value there. */
 export function halfSource(source: ByteSource, littleEndian: boolean): ByteSource {

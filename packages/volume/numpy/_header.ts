@@ -1,5 +1,5 @@
 import type { HeaderReport } from "../formats/_header_report.ts";
-import type { ByteSource } from "../nifti/_byte_source.ts";
+import type { ByteSource } from "../formats/_byte_source.ts";
 import type { NiftiDatatype } from "../nifti/datatypes.ts";
 import { type Literal, LiteralError, parseDictLiteral } from "./_dict_literal.ts";
 

@@ -1,6 +1,7 @@
 import { crc32 } from "node:zlib";
 import type { HeaderReport } from "../formats/_header_report.ts";
-import { type ByteSource, inflateSource, openByteSource, transformSource } from "../nifti/_byte_source.ts";
+import { type ByteSource, openByteSource } from "../formats/_byte_source.ts";
+import { inflateSource, transformSource } from "../formats/_inflate_source.ts";
 
 const END_MARK = 0x06054b50;
 const END_BYTES = 22;

@@ -4,7 +4,7 @@ import { readLaidOut } from "../formats/_read_laid_out.ts";
 import { type ReadOptions, resolveReadOptions } from "../formats/read_options.ts";
 import { worldAffine } from "../formats/_world.ts";
 import { permuteAxes } from "../geometry/_permute.ts";
-import { openByteSource } from "../nifti/_byte_source.ts";
+import { openByteSource } from "../formats/_byte_source.ts";
 import { createVolume, type Volume } from "../volume.ts";
 import { halfSource } from "./_half_source.ts";
 import { type NumpyHeader, readNumpyHeader } from "./_header.ts";

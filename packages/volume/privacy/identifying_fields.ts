@@ -1,7 +1,7 @@
 import { dicomPrivacy } from "../dicom/dicom_privacy.ts";
 import { readDicomHeader } from "../dicom/dicom_header.ts";
 import { CorruptVolumeError } from "../findings.ts";
-import { type ByteSource, openByteSource } from "../nifti/_byte_source.ts";
+import { type ByteSource, openByteSource } from "../formats/_byte_source.ts";
 import { countMetaimageFields, countNrrdFields } from "./_text_header_fields.ts";
 import { countNiftiFields } from "./_nifti_fields.ts";
 import { FieldTally } from "./_tally.ts";
