@@ -1,6 +1,5 @@
 import { DATATYPES, type NiftiDatatype } from "../nifti/datatypes.ts";
-import type { ByteSource } from "./_byte_source.ts";
-import { openByteSource } from "./_byte_source.ts";
+import { type ByteSource, openByteSource } from "./_byte_source.ts";
 import type { Volume } from "../volume.ts";
 import { HeaderReport } from "./_header_report.ts";
 import { openVoxelFiles, type VoxelEncoding } from "./_open_voxels.ts";

@@ -1,20 +1,9 @@
 import type { HeaderReport } from "../formats/_header_report.ts";
-import { numbersOf, sizesOf } from "../formats/_text_header.ts";
-import { LPS_SIGNS, millimetresPer, worldAffine, type WorldSigns } from "../formats/_world.ts";
+import { sizesOf } from "../formats/_text_header.ts";
+import { LPS_SIGNS, millimetresPer, worldAffine } from "../formats/_world.ts";
+import { directionsOf, requiredNumber, vectorOf, type World, worldOf } from "./_directions.ts";
 
 const MOST_AXES = 16;
-/** Worlds by name and abbreviation: signs to RAS+; those that no patient's axes are known of have none. */
-const SPACES: Readonly<Record<string, WorldSigns | "unknown">> = {
-  "right-anterior-superior": [1, 1, 1],
-  "ras": [1, 1, 1],
-  "left-anterior-superior": [-1, 1, 1],
-  "las": [-1, 1, 1],
-  "left-posterior-superior": LPS_SIGNS,
-  "lps": LPS_SIGNS,
-  "scanner-xyz": "unknown",
-  "3d-right-handed": "unknown",
-  "3d-left-handed": "unknown",
-};
 /** Kinds of axes along which voxels lie side by side in space. */
 const SPATIAL_KINDS = /^(domain|space)$/;
 /** Kinds of axes whose values together make up one sample that is no single number. */
@@ -97,73 +86,6 @@ function refuseComposites(frames: readonly Axis[], report: HeaderReport): void {
   if (composite === undefined) return;
   const problem = `its voxels are no single numbers: ${composite.size} values of kind ${composite.kind}`;
   throw report.refuse("unsupported-datatype", problem, "Convert it to scalars, or set the axis's kind to list.");
-}
-
-/** The world that directions are given in. */
-interface World {
-  /** Components of a direction; 4 with time. */
-  readonly dimension: number;
-  readonly signs: WorldSigns | "unknown";
-  readonly name: string;
-}
-
-function worldOf(fields: ReadonlyMap<string, string>, report: HeaderReport): World | undefined {
-  const space = fields.get("space");
-  if (space === undefined) {
-    if (!fields.has("space dimension")) return undefined;
-    const dimension = requiredNumber(fields, "space dimension", report);
-    if (dimension !== 3) throw report.refuse("not-3d", `its space has ${dimension} dimensions, expected 3`);
-    return { dimension, signs: "unknown", name: "space dimension" };
-  }
-  const name = space.toLowerCase();
-  const spatial = name.replace(/-time$/, "");
-  const abbreviated = /^(ras|las|lps)t$/.exec(name)?.[1];
-  const signs = SPACES[abbreviated ?? spatial];
-  if (signs === undefined) {
-    const expected = "one of the format's worlds, such as left-posterior-superior";
-    throw report.refuse("bad-affine", `space is ${JSON.stringify(space.slice(0, 40))}, expected ${expected}`);
-  }
-  return { dimension: abbreviated !== undefined || spatial !== name ? 4 : 3, signs, name: space };
-}
-
-/** Step of each axis in space; none for those that have none or lead through time alone. */
-function directionsOf(
-  fields: ReadonlyMap<string, string>,
-  { dimension, world, report }: {
-    readonly dimension: number;
-    readonly world: World | undefined;
-    readonly report: HeaderReport;
-  },
-): (readonly number[] | undefined)[] | undefined {
-  const text = fields.get("space directions");
-  if (text === undefined) return undefined;
-  if (world === undefined) {
-    throw report.refuse("bad-affine", "it has space directions but no space", "Write its space into the header.");
-  }
-  const words = text.match(/\([^)]*\)|[^\s()]+/g) ?? [];
-  if (words.length !== dimension) {
-    throw report.refuse(
-      "bad-affine",
-      `it has ${words.length} space directions, expected ${dimension}: one for each axis`,
-    );
-  }
-  return words.map((word) => {
-    if (/^none$/i.test(word)) return undefined;
-    const vector = vectorOf(word, { name: "space directions", count: world.dimension, report });
-    return vector.slice(0, 3).every((value) => value === 0 || Number.isNaN(value)) ? undefined : vector;
-  });
-}
-
-function vectorOf(
-  text: string,
-  options: { readonly name: string; readonly count: number; readonly report: HeaderReport },
-): number[] {
-  const inner = /^\(([^()]*)\)$/.exec(text.trim())?.[1];
-  if (inner === undefined) {
-    const problem = `${options.name} has ${JSON.stringify(text.slice(0, 40))}, expected a vector such as (1,0,0)`;
-    throw options.report.refuse("bad-affine", problem);
-  }
-  return numbersOf(inner.replaceAll(",", " "), options);
 }
 
 /** Where the frames lie, from directions and origin, else from spacings about an unknown world. */
@@ -252,10 +174,4 @@ function perAxis(
     throw report.refuse("bad-header", `${name} has ${words.length} entries, expected ${dimension}: one for each axis`);
   }
   return words;
-}
-
-function requiredNumber(fields: ReadonlyMap<string, string>, name: string, report: HeaderReport): number {
-  const text = fields.get(name);
-  if (text === undefined) throw report.refuse("bad-header", `the field "${name}" is missing`);
-  return numbersOf(text, { name, count: 1, report })[0]!;
 }
