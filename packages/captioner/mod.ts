@@ -33,6 +33,7 @@ export type { EncoderKind, EncoderWindow } from "./encoders/onnx/encoder_setting
 export { OnnxEncoder, type OnnxEncoderOptions } from "./encoders/onnx/onnx_encoder.ts";
 export { loadOnnxRuntime, type OnnxRuntime, type OnnxSession, type OnnxTensor } from "./encoders/onnx/onnx_runtime.ts";
 export { hashSliceInContext } from "./hash_slice_in_context.ts";
+export { InProcessCaptioner, type InProcessCaptionerOptions } from "./in_process/in_process_captioner.ts";
 export { measureSlice } from "./measure/measure_slice.ts";
 export * from "./measure/slice_measurements.ts";
 export { MeasuringCaptioner, type MeasuringCaptionerOptions } from "./measuring_captioner.ts";
