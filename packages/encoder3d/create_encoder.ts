@@ -1,7 +1,6 @@
 import { closest } from "fastest-levenshtein";
 import { PlainUNet, type PlainUNetOptions } from "./plain_unet.ts";
 import { ResidualEncoderUNet, type ResidualEncoderUNetOptions } from "./residual_encoder_unet.ts";
-import type { UNetEncoder } from "./unet_encoder.ts";
 
 /** Options of each encoder by name. */
 export interface EncoderOptionsByName {
@@ -9,6 +8,14 @@ export interface EncoderOptionsByName {
   readonly "plain-unet": PlainUNetOptions;
   /** nnU-Net's residual-encoder U-Net. */
   readonly "residual-unet": ResidualEncoderUNetOptions;
+}
+
+/** Class of each encoder by name. */
+export interface EncodersByName {
+  /** nnU-Net's plain U-Net. */
+  readonly "plain-unet": PlainUNet;
+  /** nnU-Net's residual-encoder U-Net. */
+  readonly "residual-unet": ResidualEncoderUNet;
 }
 
 /** Name of an encoder that {@linkcode createEncoder} makes. */
@@ -24,24 +31,33 @@ export interface EncoderEntry {
   readonly optionNames: readonly string[];
 }
 
+interface Registration<N extends EncoderName> {
+  readonly summary: string;
+  readonly optionNames: readonly string[];
+  readonly make: (options: EncoderOptionsByName[N]) => EncodersByName[N];
+}
+
 const SHARED_OPTIONS = ["inChannels", "features", "strides", "kernelSizes", "convBias", "recompute", "random"];
 
-const ENCODERS: readonly EncoderEntry[] = [
-  {
-    name: "plain-unet",
+const REGISTRY: { readonly [N in EncoderName]: Registration<N> } = {
+  "plain-unet": {
     summary: "Encoder of nnU-Net's plain U-Net",
     optionNames: [...SHARED_OPTIONS, "convsPerStage"],
+    make: (options) => new PlainUNet(options),
   },
-  {
-    name: "residual-unet",
+  "residual-unet": {
     summary: "Encoder of nnU-Net's residual-encoder U-Net",
     optionNames: [...SHARED_OPTIONS, "blocksPerStage"],
+    make: (options) => new ResidualEncoderUNet(options),
   },
-];
+};
 
 /** Lists the encoders that {@linkcode createEncoder} makes. */
 export function listEncoders(): readonly EncoderEntry[] {
-  return ENCODERS;
+  return (Object.keys(REGISTRY) as EncoderName[]).map((name) => {
+    const { summary, optionNames } = REGISTRY[name];
+    return { name, summary, optionNames };
+  });
 }
 
 /**
@@ -49,23 +65,23 @@ export function listEncoders(): readonly EncoderEntry[] {
  *
  * @throws RangeError when the name or an option is unknown, naming the nearest known one, or an option is out of range.
  */
-export function createEncoder<N extends EncoderName>(name: N, options: EncoderOptionsByName[N]): UNetEncoder {
-  const entry = ENCODERS.find((candidate) => candidate.name === name);
-  if (!entry) {
-    const names = ENCODERS.map((candidate) => candidate.name);
+export function createEncoder<N extends EncoderName>(name: N, options: EncoderOptionsByName[N]): EncodersByName[N] {
+  if (!Object.hasOwn(REGISTRY, name)) {
+    const names = Object.keys(REGISTRY);
     throw new RangeError(
       `Cannot create an encoder: the name is unknown: got "${name}", expected one of ${names.join(", ")}. ` +
         `Did you mean "${closest(name, names)}"?`,
     );
   }
-  const unknown = Object.keys(options).find((key) => !entry.optionNames.includes(key));
+  const { optionNames, make } = REGISTRY[name] as Registration<N>;
+  const unknown = Object.keys(options).find((key) => !optionNames.includes(key));
   if (unknown !== undefined) {
     throw new RangeError(
       `Cannot create an encoder: ${name} has no such option: got "${unknown}", expected one of ${
-        entry.optionNames.join(", ")
+        optionNames.join(", ")
       }. ` +
-        `Did you mean "${closest(unknown, entry.optionNames)}"?`,
+        `Did you mean "${closest(unknown, optionNames)}"?`,
     );
   }
-  return entry.name === "plain-unet" ? new PlainUNet(options) : new ResidualEncoderUNet(options);
+  return make(options);
 }

@@ -25,9 +25,9 @@ function refuses(run: () => unknown, message: RegExp): void {
   assert.throws(run, (error) => error instanceof RangeError && message.test(error.message), String(message));
 }
 
-testOnBackends("createEncoder: makes every listed encoder, and its levels match the contract", () => {
-  assert.deepEqual(listEncoders().map(({ name }) => name), ["plain-unet", "residual-unet"]);
-  for (const { name } of listEncoders()) {
+testOnBackends("createEncoder: makes both U-Nets of nnU-Net, and their levels match the contract", () => {
+  for (const name of ["plain-unet", "residual-unet"] as const) {
+    assert.ok(listEncoders().some((entry) => entry.name === name));
     const encoder: Encoder3D = createEncoder(name, {
       features: [2, 3, 4],
       strides: [1, [1, 2, 2], 2],

@@ -1,7 +1,8 @@
 import * as tf from "@tensorflow/tfjs-core";
 import type { Module, Parameters, Triple } from "@med3d/nn";
 import { recompute } from "@med3d/webgpu-kernels";
-import { addCosts, type Cost, type Costed, dividedBy, NO_COST, product } from "./_cost.ts";
+import { checkEncodable, refuseSingleCell } from "./_check_volume.ts";
+import { addCosts, type Cost, type Costed, dividedBy, NO_COST } from "./_cost.ts";
 import type { Encoder3D } from "./contract.ts";
 import type { ResolvedUNetOptions } from "./unet_options.ts";
 
@@ -47,7 +48,8 @@ export abstract class UNetEncoder implements Encoder3D, Costed {
    * @throws RangeError when the shape does not fit, or the coarsest grid would hold a single cell, which instance norm erases.
    */
   encode(volume: tf.Tensor5D): tf.Tensor5D[] {
-    this.#checkShape(volume.shape);
+    const coarsest = this.strides.at(-1)!;
+    refuseSingleCell(checkEncodable(volume.shape, { inChannels: this.inChannels, coarsest }), coarsest);
     return tf.tidy(() => {
       let x = volume;
       return this.stages.map((stage, level) =>
@@ -70,29 +72,5 @@ export abstract class UNetEncoder implements Encoder3D, Costed {
       costs.push(stage.cost(dividedBy(inputSize, this.strides[level - 1] ?? [1, 1, 1])));
     });
     return addCosts(costs);
-  }
-
-  #checkShape(shape: readonly number[]): void {
-    const coarsest = this.strides.at(-1)!;
-    const size: Triple = [shape[1] ?? 0, shape[2] ?? 0, shape[3] ?? 0];
-    if (shape.length !== 5 || shape[4] !== this.inChannels) {
-      throw new RangeError(
-        `Cannot encode: the volume has the wrong shape: got [${shape}], expected ` +
-          `[batch, depth, height, width, ${this.inChannels}].`,
-      );
-    }
-    if (size.some((n, axis) => n < 1 || n % coarsest[axis]! !== 0)) {
-      const nearest = size.map((n, axis) => Math.max(1, Math.ceil(n / coarsest[axis]!)) * coarsest[axis]!);
-      throw new RangeError(
-        `Cannot encode: the volume does not divide into the coarsest cells: got [${size}] voxels, expected multiples of ` +
-          `[${coarsest}]. Pad or crop it, to [${nearest}] for example.`,
-      );
-    }
-    if (product(dividedBy(size, coarsest)) === 1) {
-      throw new RangeError(
-        `Cannot encode: the coarsest grid holds one cell, which instance norm erases: got [${size}] voxels, expected more than ` +
-          `[${coarsest}]. Give a larger volume or an encoder of fewer stages.`,
-      );
-    }
   }
 }
