@@ -9,11 +9,26 @@ import type { SliceImage } from "../slice_image.ts";
  */
 export function hashSlice(image: SliceImage): string {
   const { pixels, width, height, spacingMm } = image;
-  const bytes = new DataView(new ArrayBuffer(24 + pixels.length * 4));
-  bytes.setUint32(0, width, true);
-  bytes.setUint32(4, height, true);
-  bytes.setFloat64(8, spacingMm[0], true);
-  bytes.setFloat64(16, spacingMm[1], true);
-  pixels.forEach((value, index) => bytes.setFloat32(24 + index * 4, value, true));
-  return createHash("sha256").update(bytes).digest("hex");
+  const head = new DataView(new ArrayBuffer(24));
+  head.setUint32(0, width, true);
+  head.setUint32(4, height, true);
+  head.setFloat64(8, spacingMm[0], true);
+  head.setFloat64(16, spacingMm[1], true);
+  return createHash("sha256").update(head).update(bytesOf(pixels)).digest("hex");
+}
+
+/** Whether this machine lays numbers out as they are hashed. */
+const LITTLE_ENDIAN = new Uint8Array(Uint16Array.of(1).buffer)[0] === 1;
+
+/** The pixels in little-endian order; NaN has many bit patterns, of which one is hashed. */
+function bytesOf(pixels: Float32Array): Uint8Array {
+  if (LITTLE_ENDIAN && !hasNaN(pixels)) return new Uint8Array(pixels.buffer, pixels.byteOffset, pixels.byteLength);
+  const bytes = new DataView(new ArrayBuffer(pixels.length * 4));
+  pixels.forEach((value, index) => bytes.setFloat32(index * 4, value, true));
+  return new Uint8Array(bytes.buffer);
+}
+
+function hasNaN(pixels: Float32Array): boolean {
+  for (let at = 0; at < pixels.length; at++) if (Number.isNaN(pixels[at]!)) return true;
+  return false;
 }
