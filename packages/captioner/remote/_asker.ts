@@ -9,6 +9,8 @@ import { RequestBudget, type TokenCount } from "./request_budget.ts";
 import type { RemoteCaptionerOptions, ResolvedOptions } from "./remote_captioner_options.ts";
 import { type Clock, SYSTEM_CLOCK } from "./_token_bucket.ts";
 
+const SHORTEST_SECRET = 10;
+
 /** What one slice has used so far. */
 export interface Tally {
   requests: number;
@@ -95,7 +97,7 @@ export class Asker implements Disposable {
     const headers = this.#headers;
     await this.#audit?.append({ ...audit, origin: url.origin, bytes: Buffer.byteLength(body) });
     const result = await this.#poster.post(body, { headers, timeoutMs, maxAnswerBytes, ...(signal && { signal }) });
-    const outcome = readChatAnswer(result, Date.now());
+    const outcome = this.#withoutKey(readChatAnswer(result, Date.now()));
     let counted = most;
     if (outcome.kind === "content") {
       const { promptTokens, completionTokens } = outcome;
@@ -111,6 +113,14 @@ export class Asker implements Disposable {
     const cost = this.budget.priceOf(counted);
     if (cost !== undefined) tally.cost = (tally.cost ?? 0) + cost;
     return outcome;
+  }
+
+  /** An answer that repeats the key is none: it would stand in the store. Short keys, such as EMPTY, are words and no secrets. */
+  #withoutKey(outcome: ChatOutcome): ChatOutcome {
+    const key = this.#headers["authorization"]?.slice("Bearer ".length) ?? "";
+    if (key.length < SHORTEST_SECRET || outcome.kind !== "content") return outcome;
+    if (!`${outcome.content} ${outcome.answeredBy} ${outcome.finishReason}`.includes(key)) return outcome;
+    return { kind: "failed", code: "key-repeated", message: "the answer repeats the key", again: false };
   }
 
   /** Closes connections. */

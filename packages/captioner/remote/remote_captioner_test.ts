@@ -407,6 +407,31 @@ Deno.test("RemoteCaptioner: one text for all slices is quarantined once too many
     assert.deepEqual(statuses, ["good", "good", "repeated-across"]);
   }));
 
+Deno.test("RemoteCaptioner: an answer that repeats the key, escaped or not, is none", async () => {
+  const escaped = [...KEY].map((letter) => `\\u${letter.charCodeAt(0).toString(16).padStart(4, "0")}`).join("");
+  for (const shown of [KEY, escaped]) {
+    const message = `{"content": "Axial CT slice with the liver and ${shown} in a corner."}`;
+    const body = `{"choices": [{"finish_reason": "stop", "message": ${message}}]}`;
+    await withServer(() => ({ kind: "raw", body }), async (make) => {
+      const got = await record(make({ apiKey: KEY }));
+      assert.deepEqual([got.status, got.reason], ["missing", "key-repeated: the answer repeats the key"]);
+      assert.ok(!JSON.stringify(got).includes(KEY));
+    }, { apiKey: KEY });
+  }
+});
+
+Deno.test("RemoteCaptioner: waits as long as Retry-After says, and asks for more tokens where an answer was cut", () =>
+  withServer(({ before }) => {
+    if (before === 0) return { kind: "status", status: 429, headers: { "retry-after": "0.3" } };
+    return before === 1 ? { kind: "content", content: "Axial CT", finishReason: "length" } : { kind: "good" };
+  }, async (make, server) => {
+    const got = await record(make({ maxTokens: 100 }));
+    assert.deepEqual([got.status, got.provenance!.requests], ["stored", 3]);
+    assert.ok(server.requests[1]!.atMs - server.requests[0]!.atMs >= 290);
+    assert.deepEqual(server.requests.map(({ body }) => body["max_tokens"]), [100, 100, 200]);
+    assert.equal(got.provenance!.requestParameters["maxTokens"], 200);
+  }));
+
 Deno.test("RemoteCaptioner: a proxy of the environment sees neither key nor pixels", async () => {
   await using proxy = await startModelServer();
   const names = ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "NODE_USE_ENV_PROXY"];
