@@ -21,7 +21,13 @@ export const BENCHES: readonly NamedBench[] = [
   },
   { name: "norms", title: "Norms", file: "norms_bench.ts", results: "norms.md", shared: ["--runs"] },
   { name: "attention", title: "Attention", file: "attention_bench.ts", results: "attention.md", shared: ["--runs"] },
-  { name: "sinkhorn", title: "Sinkhorn", file: "sinkhorn_bench.ts", results: "sinkhorn.md", shared: ["--runs"] },
+  {
+    name: "sinkhorn",
+    title: "Sinkhorn",
+    file: "sinkhorn_bench.ts",
+    results: "sinkhorn.md",
+    shared: ["--runs", "--python"],
+  },
   {
     name: "step",
     title: "Training step",
@@ -51,6 +57,7 @@ export const BENCHES: readonly NamedBench[] = [
     results: "volume.md",
     shared: ["--runs", "--python"],
   },
+  { name: "caption", title: "Captioning", file: "caption_bench.ts", results: "caption.md", shared: ["--runs"] },
 ];
 
 /** The command line is wrong. */

@@ -1,4 +1,5 @@
 import { CorruptVolumeError, findingOf } from "@med3d/volume";
+import { setImmediate } from "node:timers";
 import type { SliceToCaption } from "../caption_slices.ts";
 import type { CaptionRecord } from "../contract.ts";
 import { hashSliceInContext } from "../hash_slice_in_context.ts";
@@ -100,6 +101,8 @@ export class CaptionRun {
           return void await source.return(undefined);
         }
         this.#slots.start(() => this.#ask(key, slice, value.volume));
+        // Its request leaves before the next slice is rendered: else those that start together wait for each other's pictures.
+        await new Promise<void>((resolve) => setImmediate(resolve));
       }
     }
   }
