@@ -19,6 +19,7 @@ export async function resolveDataFiles(names: readonly string[], report: HeaderR
       "Give the header's path.",
     );
   }
+  if (new Set(names).size < names.length) throw report.refuse("bad-header", "it names a file of its voxels twice");
   const folder = dirname(report.path);
   const paths: string[] = [];
   for (const name of names) paths.push(await resolveDataFile(name, folder, report));

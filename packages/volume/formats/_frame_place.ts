@@ -4,6 +4,8 @@ import { decodedBytes, isConverted, type VoxelCoding } from "../nifti/_decode_vo
 import { DATATYPES } from "../nifti/datatypes.ts";
 import type { ByteSource } from "./_byte_source.ts";
 
+/** Most unpacked bytes that a header may put before the first voxel: they must be unpacked to pass over them. */
+const MOST_UNPACKED_BEFORE = 1 << 26;
 /** Scans below this size are read without asking the system how much memory is free. */
 const LARGE_BYTES = 1 << 28;
 
@@ -76,6 +78,7 @@ export function placeOfFrame(
     const message = `the header promises bytes up to ${start + length}, the file ${most}`;
     throw refuse(source, "truncated", message, "Copy or download the file again, or correct the header's dimensions.");
   }
+  requireNear(source, layout.dataOffset);
   // Stored voxels that need no conversion become the result; all others stand beside it for a while.
   const peak = isConverted(layout) ? frameBytes + decoded : frameBytes;
   const available = peak < LARGE_BYTES ? Infinity : (options.availableBytes ?? availableMemory)();
@@ -84,6 +87,13 @@ export function placeOfFrame(
     throw refuse(source, "too-large", message, "Check the header's dimensions, free memory, or crop the scan.");
   }
   return { start, length, isLast: (frame ?? 0) >= layout.frames - interleaved, frameBytes };
+}
+
+/** Refuses voxels that begin so far into a packed file that no header would put them there. */
+export function requireNear(source: Pick<ByteSource, "path" | "format" | "compressed">, offset: number): void {
+  if (!source.compressed || offset <= MOST_UNPACKED_BEFORE) return;
+  const problem = `its voxels are said to begin at unpacked byte ${offset}, above ${MOST_UNPACKED_BEFORE}`;
+  throw refuse(source, "bad-offset", problem, "Correct the offset or skip in its header.");
 }
 
 /** Bytes of a stored voxel. */

@@ -2,7 +2,7 @@ import { type ByteSource, openByteSource } from "./_byte_source.ts";
 import { ChunkSource } from "./_chunk_source.ts";
 import { inflateSource } from "./_inflate_source.ts";
 import { skip } from "./_frame_bytes.ts";
-import { refuse } from "./_frame_place.ts";
+import { refuse, requireNear } from "./_frame_place.ts";
 import type { NiftiDatatype } from "../nifti/datatypes.ts";
 import { bunzip2Source } from "./_bzip2.ts";
 import { joinSources, resolveDataFiles } from "./_data_files.ts";
@@ -11,6 +11,7 @@ import { hexSource, textVoxelSource } from "./_text_voxels.ts";
 
 const NEWLINE = 0x0a;
 const LONGEST_LINE = 1 << 16;
+const MOST_LINES = 1 << 16;
 /** Most bytes of another header that are passed over in packed voxels to reach the last of them. */
 const MOST_LEADING_BYTES = 1 << 20;
 
@@ -70,6 +71,14 @@ export async function openVoxelFiles(
 /** Unpacks what a source has left and goes to the first voxel. The source that comes back is to be closed in its place. */
 async function openVoxels(source: ByteSource, stream: VoxelStream): Promise<ByteSource> {
   const { byteSkip, lineSkip, encoding } = stream;
+  if (lineSkip > MOST_LINES) {
+    throw refuse(
+      source,
+      "bad-offset",
+      `the line skip is ${lineSkip}, above ${MOST_LINES}`,
+      "Correct it in the header.",
+    );
+  }
   for (let line = 0; line < lineSkip; line++) {
     if ((await source.takeThrough(NEWLINE, LONGEST_LINE)).length > 0) continue;
     throw refuse(
@@ -81,6 +90,7 @@ async function openVoxels(source: ByteSource, stream: VoxelStream): Promise<Byte
   }
   const unpacked = unpack(source, stream);
   if (byteSkip >= 0) {
+    requireNear(unpacked, byteSkip);
     await skip(unpacked, byteSkip);
     return unpacked;
   }

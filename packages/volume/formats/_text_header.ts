@@ -6,6 +6,9 @@ const MOST_BYTES = 1 << 22;
 const MOST_LINES = 1 << 16;
 const NEWLINE = 0x0a;
 
+/** Longest value that means anything; what parses values may take time with the square of their length. */
+const LONGEST_VALUE = 1 << 13;
+
 /** A header in text, line by line, and how many bytes it took. */
 export interface TextHeader {
   /** Lines without their ends. */
@@ -42,6 +45,13 @@ export async function readTextHeader(
     }
   }
   return { lines, position };
+}
+
+/** Refuses a value that is too long to mean anything. */
+export function requireShort(value: string, line: number, report: HeaderReport): void {
+  if (value.length <= LONGEST_VALUE) return;
+  const problem = `the value in line ${line} has ${value.length} characters, expected at most ${LONGEST_VALUE}`;
+  throw report.refuse("bad-header", problem);
 }
 
 /** Numbers apart by white space; refuses anything else, and another count where one is expected. */

@@ -57,6 +57,7 @@ function encodeTokens(tokens: readonly string[], target: Target): Uint8Array {
   let at = 0;
   for (const token of tokens) {
     if (token === "") continue;
+    if (token.length > LONGEST_TOKEN) throw badVoxel(target, token);
     const value = NUMBER.test(token) ? Number(token) : NOT_FINITE[token.toLowerCase()];
     const fits = value !== undefined &&
       (!isInteger || (Number.isInteger(value) && value >= minimum && value <= maximum));

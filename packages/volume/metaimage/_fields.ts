@@ -1,9 +1,8 @@
 import type { HeaderReport } from "../formats/_header_report.ts";
-import { readTextHeader } from "../formats/_text_header.ts";
+import { readTextHeader, requireShort } from "../formats/_text_header.ts";
 import type { ByteSource } from "../formats/_byte_source.ts";
 
 const LAST = /^\s*ElementDataFile\s*=/i;
-const ENTRY = /^\s*(\w+)\s*[=:]\s*(.*?)\s*$/;
 /** Names that keys have beside their usual ones. */
 const ALIASES: Readonly<Record<string, string>> = {
   elementbyteordermsb: "binarydatabyteordermsb",
@@ -26,8 +25,7 @@ export async function readMetaimageFields(source: ByteSource, report: HeaderRepo
   let listAt = -1;
   const { lines } = await readTextHeader(source, report, (line, index) => {
     if (index === 0 && !/^\s*(ObjectType|NDims|Comment|ObjectSubType)\s*[=:]/i.test(line)) {
-      const problem = `it begins with ${JSON.stringify(line.slice(0, 20))}, expected ObjectType or NDims`;
-      throw report.refuse("bad-header", problem, "Give a .mha or .mhd file.");
+      throw report.refuse("bad-header", "it does not begin with ObjectType or NDims", "Give a .mha or .mhd file.");
     }
     if (listAt < 0 && LAST.test(line) && /=\s*LIST\b/i.test(line)) listAt = index;
     return listAt < 0 && LAST.test(line);
@@ -35,13 +33,16 @@ export async function readMetaimageFields(source: ByteSource, report: HeaderRepo
   const fields = new Map<string, string>();
   for (const line of listAt < 0 ? lines : lines.slice(0, listAt + 1)) {
     if (line.trim() === "") continue;
-    const entry = ENTRY.exec(line);
-    if (entry === null) {
+    const at = line.search(/[=:]/);
+    const name = line.slice(0, Math.max(0, at)).trim();
+    if (!/^\w{1,80}$/.test(name)) {
       // Not the line itself: it may be a patient's name.
       throw report.refuse("bad-header", `line ${lines.indexOf(line) + 1} is no "Key = value"`);
     }
-    const key = entry[1]!.toLowerCase();
-    fields.set(ALIASES[key] ?? key, entry[2]!);
+    const value = line.slice(at + 1).trim();
+    requireShort(value, lines.indexOf(line) + 1, report);
+    const key = name.toLowerCase();
+    fields.set(ALIASES[key] ?? key, value);
   }
   if (!fields.has("elementdatafile")) {
     const problem = "it ends before ElementDataFile, the last key of every header";

@@ -1,5 +1,5 @@
 import type { HeaderReport } from "../formats/_header_report.ts";
-import { readTextHeader } from "../formats/_text_header.ts";
+import { readTextHeader, requireShort } from "../formats/_text_header.ts";
 import type { ByteSource } from "../formats/_byte_source.ts";
 
 const MAGIC = /^NRRD000([1-6])$/;
@@ -30,8 +30,7 @@ export async function readNrrdFields(source: ByteSource, report: HeaderReport): 
   let hasList = false;
   const { lines } = await readTextHeader(source, report, (line, index) => {
     if (index === 0 && !MAGIC.test(line)) {
-      const shown = JSON.stringify(line.slice(0, 20));
-      throw report.refuse("bad-header", `it begins with ${shown}, expected NRRD0001 to NRRD0006`, "Give a NRRD file.");
+      throw report.refuse("bad-header", "it does not begin with NRRD0001 to NRRD0006", "Give a NRRD file.");
     }
     hasList ||= /^data ?file: *LIST\b/i.test(line);
     return line === "" && !hasList;
@@ -39,16 +38,18 @@ export async function readNrrdFields(source: ByteSource, report: HeaderReport): 
   const fields = new Map<string, string>();
   const listAt = lines.findIndex((line) => /^data ?file: *LIST\b/i.test(line));
   for (const line of listAt < 0 ? lines.slice(1) : lines.slice(1, listAt + 1)) {
-    const field = /^([^:#]+): +(.*)$/.exec(line) ?? /^([^:#]+):()$/.exec(line);
-    if (line === "" || line.startsWith("#") || /^[^:]+:=/.test(line)) continue;
-    if (field === null) {
+    const at = line.indexOf(":");
+    if (line === "" || line.startsWith("#") || (at > 0 && line[at + 1] === "=")) continue;
+    if (at < 1 || (line.length > at + 1 && line[at + 1] !== " ")) {
       // Not the line itself: it may be a patient's name.
       throw report.refuse("bad-header", `line ${lines.indexOf(line) + 1} is no field, pair or comment`);
     }
-    const name = field[1]!.trim().toLowerCase();
+    const name = line.slice(0, at).trim().toLowerCase();
+    const value = line.slice(at + 1).trim();
+    requireShort(value, lines.indexOf(line) + 1, report);
     const known = ALIASES[name] ?? name;
-    if (fields.has(known)) throw report.refuse("bad-header", `it has the field "${known}" twice`);
-    fields.set(known, field[2]!.trim());
+    if (fields.has(known)) throw report.refuse("bad-header", `line ${lines.indexOf(line) + 1} gives a field again`);
+    fields.set(known, value);
   }
   if (lines.length === 0) throw report.refuse("truncated", "it is empty", "Copy or download the file again.");
   const listed = listAt < 0 ? [] : lines.slice(listAt + 1).filter((line) => line.trim() !== "");
