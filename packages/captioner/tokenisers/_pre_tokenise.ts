@@ -12,8 +12,11 @@ const SPACE = /\p{White_Space}+/gu;
 const PUNCTUATION = /[!-/:-@[-`{-~\p{P}]/gu;
 
 /** Makes the function that a list of splitting steps stands for. */
-export function preTokeniserOf(steps: readonly PreTokeniserStep[]): PreTokeniser {
-  const splitters = steps.map(stepOf);
+export function preTokeniserOf(
+  steps: readonly PreTokeniserStep[],
+  options: { readonly sentencePiece: boolean },
+): PreTokeniser {
+  const splitters = steps.map((step) => stepOf(step, options));
   return (text, isFirst) => {
     let pieces = [{ text, isFirst }];
     for (const split of splitters) {
@@ -25,7 +28,7 @@ export function preTokeniserOf(steps: readonly PreTokeniserStep[]): PreTokeniser
   };
 }
 
-function stepOf(step: PreTokeniserStep): PreTokeniser {
+function stepOf(step: PreTokeniserStep, { sentencePiece }: { readonly sentencePiece: boolean }): PreTokeniser {
   switch (step.type) {
     case "WhitespaceSplit":
       return (text) => splitText(text, SPACE, { behaviour: "Removed" });
@@ -44,8 +47,10 @@ function stepOf(step: PreTokeniserStep): PreTokeniser {
         return pieces.map(toByteCharacters);
       };
     case "Metaspace": {
-      const { replacement, split } = step;
-      const scheme = step.prepend_scheme ?? (step.add_prefix_space === false ? "never" : "always");
+      const { replacement } = step;
+      const split = step.split && !sentencePiece; // SentencePiece adds scores up over the whole text
+      const given = step.prepend_scheme ?? (step.add_prefix_space === false ? "never" : "always");
+      const scheme = sentencePiece && given === "always" ? "first" : given;
       const pattern = toRegExp({ String: replacement });
       return (text, isFirst) => {
         const marked = text.replaceAll(" ", replacement);

@@ -20,11 +20,14 @@ interface Best {
  * SentencePiece's unigram model: the division into tokens with the greatest sum of scores (Viterbi; of equal ones the first found).
  * Unknown characters in a row become one unknown token, or their bytes.
  *
+ * @param sentencePiece Whether scores are added in float32, as SentencePiece itself does, which decides between divisions that are equally good.
  * @throws SyntaxError when the unknown token is not in the vocabulary.
  */
-export function unigramModel({ vocab, unk_id: unknownId, byte_fallback: byBytes }: TokeniserModel<"Unigram">): (
-  word: string,
-) => number[] {
+export function unigramModel(
+  { vocab, unk_id: unknownId, byte_fallback: byBytes }: TokeniserModel<"Unigram">,
+  { sentencePiece }: { readonly sentencePiece: boolean },
+): (word: string) => number[] {
+  const rounded = sentencePiece ? Math.fround : (value: number): number => value;
   const unknown = unknownId ?? undefined;
   if (unknown !== undefined && unknown >= vocab.length) {
     throw new SyntaxError(`its unknown token is number ${unknown} of ${vocab.length}`);
@@ -32,6 +35,8 @@ export function unigramModel({ vocab, unk_id: unknownId, byte_fallback: byBytes 
   const root: TrieNode = { next: new Map() };
   const numberOf = new Map<string, number>();
   vocab.forEach(([token], id) => {
+    numberOf.set(token, id);
+    if (sentencePiece && id === unknown) return; // never found in a text
     let node = root;
     for (const char of token) {
       let next = node.next.get(char);
@@ -39,18 +44,18 @@ export function unigramModel({ vocab, unk_id: unknownId, byte_fallback: byBytes 
       node = next;
     }
     node.id = id;
-    numberOf.set(token, id);
   });
   const unknownScore = vocab.reduce((least, [, score]) => Math.min(least, score), Infinity) - UNKNOWN_PENALTY;
   const bytesOf = byBytes ? byteTokens((token) => numberOf.get(token)) : () => undefined;
 
-  return (word) => {
-    const chars = Array.from(word);
+  /** Finds the best way to each place, `initial` being the score of what stands before. */
+  const search = (chars: readonly string[], initial: number): (Best | undefined)[] => {
     const best: (Best | undefined)[] = new Array(chars.length + 1);
     for (let start = 0; start < chars.length; start++) {
-      const score = best[start]?.score ?? 0;
+      const score = best[start]?.score ?? initial;
       const offer = (end: number, id: number, added: number): void => {
-        if (best[end] === undefined || score + added > best[end].score) best[end] = { score: score + added, start, id };
+        const sum = rounded(score + added);
+        if (best[end] === undefined || sum > best[end].score) best[end] = { score: sum, start, id };
       };
       let single = false;
       let node = root.next.get(chars[start]!);
@@ -63,7 +68,13 @@ export function unigramModel({ vocab, unk_id: unknownId, byte_fallback: byBytes 
       }
       if (!single) offer(start + 1, -1, unknownScore);
     }
-    return idsOf(chars, best);
+    return best;
+  };
+  // transformers has SentencePiece encode each text behind the unknown token, spelt out, and takes that off again.
+  const before = sentencePiece && unknown !== undefined ? search(["▁", ...vocab[unknown]![0]], 0).at(-1)!.score : 0;
+  return (word) => {
+    const chars = Array.from(word);
+    return idsOf(chars, search(chars, before));
   };
 
   function idsOf(chars: readonly string[], best: readonly (Best | undefined)[]): number[] {

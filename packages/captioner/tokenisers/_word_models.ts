@@ -6,12 +6,15 @@ import { unigramModel } from "./_unigram.ts";
 export type WordModel = (word: string) => number[];
 
 /** Makes the model of a tokeniser. @throws SyntaxError when its vocabulary lacks what its other fields name. */
-export function wordModelOf(model: TokeniserFile["model"]): WordModel {
+export function wordModelOf(
+  model: TokeniserFile["model"],
+  options: { readonly sentencePiece: boolean },
+): WordModel {
   switch (model.type) {
     case "BPE":
       return bytePairModel(model);
     case "Unigram":
-      return unigramModel(model);
+      return unigramModel(model, options);
     case "WordPiece":
       return wordPieceModel(model);
   }

@@ -10,6 +10,12 @@ import { type WordModel, wordModelOf } from "./_word_models.ts";
 export interface TokeniserOptions {
   /** Most tokens of a text, those that frame it included; what is longer is cut at the end. Default: what the file says, else no bound. */
   readonly maxTokens?: number;
+  /**
+   * Whether to clean up as SentencePiece and Python do, by which SigLIP was trained, and not as the `tokenizers` library imitates them: the longest key of
+   * the character map wins, a capital sigma at the end of a word becomes a final one, scores are added in float32, and a text that ends with the
+   * end token gets no second one. Default false.
+   */
+  readonly sentencePiece?: boolean;
 }
 
 /**
@@ -45,6 +51,7 @@ export class Tokeniser {
   /** One more than the greatest token number. */
   readonly vocabularySize: number;
   readonly #cutsLeft: boolean;
+  readonly #keepsEnd: boolean;
   readonly #before: readonly number[];
   readonly #after: readonly number[];
   readonly #findRaw: (text: string, isFirst: boolean) => Piece[];
@@ -53,10 +60,11 @@ export class Tokeniser {
   readonly #split: (text: string, isFirst: boolean) => string[];
   readonly #model: WordModel;
 
-  private constructor(file: TokeniserFile, { maxTokens }: TokeniserOptions) {
-    this.#normalise = normaliserOf(stepsOf(file.normalizer));
-    this.#split = preTokeniserOf(stepsOf(file.pre_tokenizer));
-    this.#model = wordModelOf(file.model);
+  private constructor(file: TokeniserFile, { maxTokens, sentencePiece = false }: TokeniserOptions) {
+    this.#normalise = normaliserOf(stepsOf(file.normalizer), { sentencePiece });
+    this.#split = preTokeniserOf(stepsOf(file.pre_tokenizer), { sentencePiece });
+    this.#model = wordModelOf(file.model, { sentencePiece });
+    this.#keepsEnd = sentencePiece;
     this.#findRaw = addedTokenFinder(file.added_tokens.filter(({ normalized }) => !normalized));
     this.#findNormalised = addedTokenFinder(file.added_tokens.filter(({ normalized }) => normalized), this.#normalise);
     [this.#before, this.#after] = frameOf(file);
@@ -133,7 +141,8 @@ export class Tokeniser {
     );
     const room = (this.maxTokens ?? Infinity) - this.#before.length - this.#after.length;
     const kept = ids.length <= room ? ids : this.#cutsLeft ? ids.slice(ids.length - room) : ids.slice(0, room);
-    return [...this.#before, ...kept, ...this.#after];
+    const ends = this.#keepsEnd && this.#after.length === 1 && kept.at(-1) === this.#after[0];
+    return [...this.#before, ...kept, ...ends ? [] : this.#after];
   }
 }
 

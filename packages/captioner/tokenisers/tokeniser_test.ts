@@ -5,21 +5,33 @@ import { Tokeniser } from "./tokeniser.ts";
 
 const strings = await readOracle("strings.json") as string[];
 
+/** Fails when any of the strings is turned into other numbers. */
+function assertEqualTokens(tokeniser: Tokeniser, expected: readonly number[][]): void {
+  assert.deepEqual([strings.length, expected.length], [1000, 1000]);
+  const wrong = strings.flatMap((text, index) => {
+    const got = tokeniser.encode(text);
+    return `${got}` === `${expected[index]}` ? [] : [{ text, got, expected: expected[index] }];
+  });
+  assert.deepEqual(wrong.slice(0, 5), [], `${wrong.length} strings differ`);
+  assert.ok(expected.flat().every((id) => id < tokeniser.vocabularySize));
+}
+
 for (const name of TINY_ENCODERS) {
   Deno.test(`Tokeniser: equals Hugging Face's tokenizers on 1,000 strings, as ${name} has it`, async () => {
     await withEncoderFolder(name, async (folder) => {
-      const { tokens } = await expectedOf(name);
-      assert.equal(strings.length, 1000);
-      const tokeniser = await Tokeniser.load(join(folder, "tokenizer.json"));
-      const wrong = strings.flatMap((text, index) => {
-        const got = tokeniser.encode(text);
-        return `${got}` === `${tokens[index]}` ? [] : [{ text, got, expected: tokens[index] }];
-      });
-      assert.deepEqual(wrong.slice(0, 5), [], `${wrong.length} strings differ`);
-      assert.ok(tokens.flat().every((id) => id < tokeniser.vocabularySize));
+      assertEqualTokens(await Tokeniser.load(join(folder, "tokenizer.json")), (await expectedOf(name)).tokens);
     });
   });
 }
+
+Deno.test("Tokeniser: equals SentencePiece itself, as transformers runs it for SigLIP, on 1,000 strings", async () => {
+  await withEncoderFolder("siglip", async (folder) => {
+    const { tokens, slowTokens } = await expectedOf("siglip");
+    assert.notDeepEqual(slowTokens, tokens);
+    const tokeniser = await Tokeniser.load(join(folder, "tokenizer.json"), { sentencePiece: true });
+    assertEqualTokens(tokeniser, slowTokens!);
+  });
+});
 
 /** A byte-level BPE with bytes for what it does not know, as SigLIP 2 has it. */
 const byBytes = {

@@ -108,6 +108,7 @@ export async function readEncoderFolder(folder: string): Promise<EncoderFolder> 
     const tokeniser = await Tokeniser.load(join(folder, use(need("tokenizer.json"))), {
       maxTokens: lengths?.max_seq_length ?? config.text_config?.max_position_embeddings ??
         config.max_position_embeddings ?? TEXT_DEFAULTS[kind].maxTokens,
+      sentencePiece: kind === "siglip",
     });
     text = {
       path: join(folder, use(textModel)),
