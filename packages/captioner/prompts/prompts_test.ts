@@ -47,6 +47,7 @@ Deno.test("readStructuredAnswer: JSON bare and fenced; broken JSON, other JSON a
     assert.deepEqual(readStructuredAnswer(content), { kind: "structured", answer: ANSWER });
   }
   assert.equal(readStructuredAnswer("An axial slice.").kind, "plain");
+  assert.equal(readStructuredAnswer("```" + " ".repeat(200_000) + "x").kind, "plain"); // ends, which a pattern would not
   for (
     const bad of [
       text.slice(0, -9),

@@ -37,7 +37,7 @@ export type ReadAnswer =
 
 /** Reads a model's answer: JSON, with or without a code fence around it, or else plain text. Never throws. */
 export function readStructuredAnswer(content: string): ReadAnswer {
-  const body = /^\s*```(?:json)?\s*(.*?)\s*```\s*$/s.exec(content)?.[1] ?? content.trim();
+  const body = withoutFence(content.trim());
   if (!/^[{[]/.test(body)) return { kind: "plain" };
   let value: unknown;
   try {
@@ -49,6 +49,13 @@ export function readStructuredAnswer(content: string): ReadAnswer {
   if (success) return { kind: "structured", answer: data };
   const places = error.issues.slice(0, 3).map(({ code, path }) => `${path.map(String).join(".") || "(whole)"} ${code}`);
   return { kind: "malformed", why: `the JSON is not what was asked for: ${places.join(", ")}`.slice(0, 200) };
+}
+
+/** What stands in a code fence that holds the whole text. By position: a pattern would go back and forth over long white space. */
+function withoutFence(text: string): string {
+  if (text.length < 6 || !text.startsWith("```") || !text.endsWith("```")) return text;
+  const inside = text.slice(3, -3);
+  return (inside.startsWith("json") ? inside.slice(4) : inside).trim();
 }
 
 /** Words a structured answer as a caption. Modality and plane come from the slice's own facts, not from the model. */

@@ -5,7 +5,7 @@ import { firstMatch } from "./_reading.ts";
 const MONTH = "(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\\.?";
 
 const PATTERNS: Readonly<Record<string, RegExp>> = {
-  "an e-mail address": /[\w.+-]+\s?(@|\(at\)|\[at\])\s?[\w-]+/i,
+  "an e-mail address": /[\w.+-]{1,64}\s?(@|\(at\)|\[at\])\s?[\w-]+/i,
   "a unique identifier": /\b[0-2](\.\d+){4,}\b|\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-/i,
   "a labelled number or name":
     /\b(mrn|ssn|nhs|pid|dob|d\.o\.b|accession|acc\.?\s?(no|nr|#)|insurance|passport|medical record|case\s?(no|number|id)|(patient|study|series|exam|record|hospital|subject)('s)?\s?(id|no|nr|number|#)|id\s?(no|number)?\s?[:#])/i,
@@ -14,7 +14,7 @@ const PATTERNS: Readonly<Record<string, RegExp>> = {
   "a birth": /\b(date of birth|birth ?date|birthday|born (on|in))\b/i,
   "a title and a name":
     /\b(Mr|Mrs|Ms|Miss|Dr|Prof|Herr|Frau|Mme|Sr|Sra|MR|MRS|MS|DR|PROF)\.\s?\p{Lu}|\b(Mr|Mrs|Ms|Miss|Dr|Prof|Herr|Frau|Mme)\s\p{Lu}/u,
-  "a name in the form of DICOM": /\p{L}{2,}\^\p{L}*/u,
+  "a name in the form of DICOM": /\p{L}{2}\^/u,
   "a date":
     /\b(19|20)\d\d[-/.](0?[1-9]|1[0-2])[-/.](0?[1-9]|[12]\d|3[01])\b|\b(0?[1-9]|[12]\d|3[01])[-/.](0?[1-9]|[12]\d|3[01])[-/.]((19|20)\d\d|\d\d)\b/,
   "a date in words": new RegExp(

@@ -4,9 +4,9 @@ import { firstMatch } from "./_reading.ts";
 const URLS: Readonly<Record<string, RegExp>> = {
   "an address": /\b[a-z][a-z0-9+.-]{1,12}:\/\/|\bwww\.|\bhxxps?\b|\b(mailto|javascript|data|vbscript):\S/i,
   "a domain":
-    /\b[a-z0-9-]{2,}\s?(\.|\[\.\]|\(dot\)|\sdot\s)\s?(com|org|net|io|edu|gov|info|biz|ai|app|dev|co|me|ru|cn|de|uk|fr|eu|xyz|example|test|local)\b/i,
+    /\b[a-z0-9-]{2,63}\s?(\.|\[\.\]|\(dot\)|\sdot\s)\s?(com|org|net|io|edu|gov|info|biz|ai|app|dev|co|me|ru|cn|de|uk|fr|eu|xyz|example|test|local)\b/i,
   "an internet number": /\b\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3}\b/,
-  "a link or markup": /\]\(|<\/?[a-z!][^>]*>|&lt;/i,
+  "a link or markup": /\]\(|<\/?[a-z!][^>]{0,200}>|&lt;/i,
 };
 
 const INSTRUCTIONS: Readonly<Record<string, RegExp>> = {
@@ -29,7 +29,7 @@ const INSTRUCTIONS: Readonly<Record<string, RegExp>> = {
   "a note to a machine":
     /\b(note|message|attention|hint|reminder|dear|hey|hello)\b.{0,12}\b(model|ai|llm|assistant|agent|bot|crawler|captioner)s?\b/i,
   "a command or code":
-    /\b(curl|wget|sudo|chmod|powershell|cmd\.exe)\b|\brm\s+-|\b(drop|alter|truncate)\s+table\b|\b(select|delete)\b.+\bfrom\b.+[;=]|\b(eval|exec|system|require|import)\s*\(|\$\(|`[^`]+`|\{\{|<script|\btool_call|\bapi[_ ]?key|\bpasswords?\b/i,
+    /\b(curl|wget|sudo|chmod|powershell|cmd\.exe)\b|\brm\s+-|\b(drop|alter|truncate)\s+table\b|\b(select|delete)\b.{1,80}\bfrom\b.{1,80}[;=]|\b(eval|exec|system|require|import)\s*\(|\$\(|`[^`]{1,200}`|\{\{|<script|\btool_call|\bapi[_ ]?key|\bpasswords?\b/i,
 };
 
 /** Looks for addresses and for words meant for a reader that obeys. The text as `asRead` gives it. */

@@ -7,6 +7,16 @@ const PLANE_WORDS = {
   sagittal: "(?:mid|para)?-?sagittal",
 };
 const PICTURE = "(?:slice|image|view|section|cut|scan|reconstruction|plane|ct|mri?|t[12]|flair)";
+/** A plane before or behind a word for picture with up to three words between, or at the start; anatomy such as a suture is none. */
+const PLANE_PATTERNS: Readonly<Record<string, RegExp>> = Object.fromEntries(
+  Object.entries(PLANE_WORDS).map(([plane, words]) => [
+    plane,
+    new RegExp(
+      `\\b(?:${words})(?:[ -][a-z0-9]{1,20}){0,3}?[ -]${PICTURE}\\b|\\b${PICTURE} in (?:the )?(?:${words})\\b|^(?:an? )?(?:${words})\\b`,
+      "i",
+    ),
+  ]),
+);
 const MODALITY_WORDS = {
   CT: /\b(ct|cta|computed tomograph\w*|hounsfield|hu)\b/i,
   MR: /\b(mri?|mra|magnetic resonance|t[12][- ]?w\w*|t[12]-weighted|flair|gadolinium|dwi)\b/i,
@@ -19,13 +29,7 @@ export function findWrongFacts(
   text: string,
   { plane, modality }: Pick<SliceContext, "plane" | "modality">,
 ): CaptionFault | undefined {
-  const planes = Object.entries(PLANE_WORDS).filter(([, words]) =>
-    new RegExp(
-      `\\b(?:${words})\\b(?:[\\s-]+(?:[\\w-]+[\\s-]+){0,3}?)${PICTURE}\\b|${PICTURE}\\s+in\\s+(?:the\\s+)?(?:${words})\\b|^(?:an?\\s+)?(?:${words})\\b`,
-      "i",
-    )
-      .test(text)
-  ).map(([name]) => name);
+  const planes = Object.entries(PLANE_PATTERNS).filter(([, pattern]) => pattern.test(text)).map(([name]) => name);
   if (planes.length > 0 && !planes.includes(plane)) {
     return faultOf("wrong-plane", `it speaks of ${planes.join(" and ")}, the slice is ${plane}`);
   }

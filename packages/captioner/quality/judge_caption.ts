@@ -11,6 +11,9 @@ import { asRead } from "./_reading.ts";
 /** Raised whenever a check would judge differently; part of the id of captioners that use the gate. */
 export const GATE_VERSION = 1;
 
+/** What is longer is no caption, and is not looked through. */
+const LONGEST = 20_000;
+
 /** What is known of a caption beside its text. */
 export interface JudgeOptions {
   /** Plane and modality of the slice. Left out: they are not compared. */
@@ -31,6 +34,9 @@ export interface JudgeOptions {
  */
 export function judgeCaption(text: string, options: JudgeOptions = {}): CaptionFault | undefined {
   const { context, finishReason, kept = [] } = options;
+  if ([text, ...kept].some((part) => part.length > LONGEST)) {
+    return faultOf("not-language", `it is longer than ${LONGEST} characters`, { withhold: true });
+  }
   const read = asRead(text);
   for (const part of [read, ...kept.map(asRead)]) {
     const fault = findInstructions(part) ?? findIdentifiers(part);

@@ -123,6 +123,37 @@ Deno.test("judgeCaption: names, dates and numbers in many forms are identifying"
   }
 });
 
+Deno.test("judgeCaption: hostile lengths and repetitions end, and what is too long is withheld", () => {
+  const parts = [
+    "a",
+    " ",
+    "-",
+    "axial-",
+    "axial - ",
+    "<a",
+    "0",
+    "1 ",
+    "a1",
+    "select from ",
+    "a.",
+    "a@",
+    "ignore ",
+    "`",
+    "\\u0061",
+    "Aa ",
+    "^",
+    "é",
+  ];
+  for (const part of parts) {
+    for (const end of ["", "!", "{", "from"]) {
+      const text = (part.repeat(Math.ceil(20_000 / part.length)) + end).slice(-20_000);
+      assert.ok(judgeCaption(text, { context: axialCt, kept: [text] }), part);
+    }
+  }
+  const long = judgeCaption(GOOD[0]!.repeat(400), { context: axialCt });
+  assert.deepEqual([long?.code, long?.withhold], ["not-language", true]);
+});
+
 Deno.test("RepetitionMemory: a text that too many slices have is told, whatever its case, and the oldest are forgotten", () => {
   const memory = new RepetitionMemory({ maxEqual: 2, capacity: 2 });
   assert.equal(memory.admit("The liver."), undefined);

@@ -18,7 +18,7 @@ const MAX_RAW = 8000;
 /** Words an answer as a caption and judges it. What is withheld is in neither text nor raw answer. */
 export function readCaption(answer: Extract<ChatOutcome, { kind: "content" }>, context: SliceContext): ReadCaption {
   const { finishReason, refused } = answer;
-  const content = answer.content.replace(/<think>.*?<\/think>/s, "").trim();
+  const content = withoutThoughts(answer.content).trim();
   const read = readStructuredAnswer(content);
   const structured = read.kind === "structured" ? read.answer : undefined;
   const worded = structured ? wordStructuredAnswer(structured, context) : content;
@@ -36,6 +36,12 @@ export function readCaption(answer: Extract<ChatOutcome, { kind: "content" }>, c
       : (structured && wrongFields(structured, context)) ?? judged;
   if (fault?.withhold) return { text: `(withheld: ${fault.code})`, raw: null, fault };
   return { text, raw, fault };
+}
+
+/** What follows the thoughts that some models put before their answer. */
+function withoutThoughts(content: string): string {
+  const end = content.indexOf("</think>");
+  return content.trimStart().startsWith("<think>") && end >= 0 ? content.slice(end + "</think>".length) : content;
 }
 
 function unescaped(text: string): string {
