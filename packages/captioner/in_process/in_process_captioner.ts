@@ -13,6 +13,8 @@ import { hashFolder } from "./_hash_folder.ts";
 import { type ImageToText, loadTransformers, type Transformers } from "./_transformers.ts";
 
 const VERSION = 1;
+/** SHA-256 of the empty text: such models are asked nothing. */
+const NO_PROMPT = createHash("sha256").digest("hex");
 
 /** Options of {@linkcode InProcessCaptioner.load}. */
 export interface InProcessCaptionerOptions extends Pick<RenderForModelOptions, "ctWindow" | "maxPixels"> {
@@ -150,7 +152,13 @@ export class InProcessCaptioner implements RecordingCaptioner, AsyncDisposable {
       status: fault ? "quarantined" : "stored",
       ...(fault && { reason: `${fault.code}: ${fault.message}` }),
       provenance: {
-        ...{ modelId: this.#name, modelRevision: this.#revision, answeredBy: null, promptId: "none", promptHash: "" },
+        ...{
+          modelId: this.#name,
+          modelRevision: this.#revision,
+          answeredBy: null,
+          promptId: "none",
+          promptHash: NO_PROMPT,
+        },
         ...{ window, imageHash: createHash("sha256").update(png).digest("hex"), requestParameters: parameters },
         ...{ finishReason: null, promptTokens: null, completionTokens: null, cost: null, requests: 1 },
         durationMs: Math.round(performance.now() - startedAt),

@@ -3,6 +3,8 @@ import { strict as assert } from "node:assert";
 import { readFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { CaptionRefusedError } from "../remote/caption_refused_error.ts";
+import { CaptionStore } from "../store/caption_store.ts";
+import { hashOf } from "../testdata/entries.ts";
 import { loadTransformers } from "./_transformers.ts";
 import { InProcessCaptioner } from "./in_process_captioner.ts";
 
@@ -49,6 +51,8 @@ Deno.test("InProcessCaptioner: says of pictures what PyTorch says with the same 
   assert.deepEqual(records.map(({ text }) => text), cases.map(({ text }) => text));
   assert.ok(records.every(({ status }) => status === "stored"));
   assert.equal(records[0]!.provenance!.modelId, "image_to_text");
+  using store = CaptionStore.open(":memory:");
+  assert.equal(store.putMany(records.map((one, at) => ({ ...one, sliceHash: hashOf(`${at}`) }))), 4);
   const again = sliceOfGrey(cases[0]!.grey, size);
   assert.match((await captioner.captionRecord(again, context)).reason!, /^repeated-across: 1 other slices/);
   await assert.rejects(captioner.caption(again, context), CaptionRefusedError);
