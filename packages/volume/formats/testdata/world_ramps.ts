@@ -34,8 +34,12 @@ export function worldRamp(grid: VoxelGrid, axis: 0 | 1 | 2): Volume {
 }
 
 /** Read → RAS+ → resample, with the scan's voxels replaced by a coordinate. */
-export function resampledRamp(scan: Volume, axis: 0 | 1 | 2): Volume {
-  return resampleVolume(toCanonical(worldRamp(scan, axis)).volume, { spacingMm: SPACING_MM });
+export function resampledRamp(
+  scan: Volume,
+  axis: 0 | 1 | 2,
+  spacingMm: readonly [number, number, number] = SPACING_MM,
+): Volume {
+  return resampleVolume(toCanonical(worldRamp(scan, axis)).volume, { spacingMm });
 }
 
 if (import.meta.main) {
