@@ -52,7 +52,10 @@ Deno.test("InProcessCaptioner: says of pictures what PyTorch says with the same 
   assert.ok(records.every(({ status }) => status === "stored"));
   assert.equal(records[0]!.provenance!.modelId, "image_to_text");
   using store = CaptionStore.open(":memory:");
-  assert.equal(store.putMany(records.map((one, at) => ({ ...one, sliceHash: hashOf(`${at}`) }))), 4);
+  assert.equal(
+    store.putMany(records.map((one, at) => ({ ...one, sliceHash: hashOf(`${at}`), status: "stored" as const }))),
+    4,
+  );
   const again = sliceOfGrey(cases[0]!.grey, size);
   assert.match((await captioner.captionRecord(again, context)).reason!, /^repeated-across: 1 other slices/);
   await assert.rejects(captioner.caption(again, context), CaptionRefusedError);
