@@ -1,8 +1,10 @@
 import {
   AuditLog,
   type Captioner,
+  InProcessCaptioner,
   inspectDicomForSending,
   MeasuringCaptioner,
+  readReports,
   RemoteCaptioner,
   RequestBudget,
   type RequestPreview,
@@ -10,6 +12,7 @@ import {
 } from "@med3d/captioner";
 import { recogniseFormat, type SliceContext, type SliceImage } from "@med3d/volume";
 import { devNull } from "node:os";
+import { formatFinding } from "../_shared/finding.ts";
 import type { ScanSource } from "../_shared/pretraining/scans.ts";
 import { UsageError } from "../_shared/pretraining/configuration.ts";
 import type { CaptionConfiguration } from "./configuration.ts";
@@ -19,6 +22,10 @@ export interface ChosenCaptioner extends AsyncDisposable {
   readonly captioner: Captioner;
   /** Hosts beyond this process that may see slices. */
   readonly allowedHosts: readonly string[];
+  /** Who describes the slices of one scan, where that depends on it. */
+  readonly captionerOf?: (source: ScanSource) => Captioner;
+  /** Whether slices without a caption say nothing of the captioner: then they do not end the run. */
+  readonly patient?: boolean;
   /** Refuses a scan that must not be shown, by throwing. */
   readonly check?: (source: ScanSource) => Promise<void>;
   /** What would be sent of a slice; left out where nothing leaves this process. */
@@ -39,12 +46,39 @@ export async function chooseCaptioner(
   if (kind === "measuring" && file === undefined) {
     return { captioner: new MeasuringCaptioner(), allowedHosts: [], [Symbol.asyncDispose]: () => Promise.resolve() };
   }
+  if (kind === "reports" && file !== undefined) return await reports(file);
+  if (kind === "folder" && file !== undefined) return await inProcess(file, configuration);
   if (/^https?:/.test(kind) && file === undefined) return await remote(kind, configuration, dryRun);
   throw new UsageError(
     `Cannot caption: unknown captioner: got "${
       configuration.captioner.join(" ")
-    }", expected measuring or an http or https address.`,
+    }", expected measuring, an http or https address, folder PATH or reports FILE.`,
   );
+}
+
+async function reports(path: string): Promise<ChosenCaptioner> {
+  const collection = await readReports(path).catch((error) => {
+    throw new UsageError(`Cannot caption by reports ${path}: ${(error as Error).message}`, { cause: error });
+  });
+  for (const finding of collection.findings) console.warn(formatFinding(finding));
+  return {
+    ...{ captioner: collection.captionerFor(""), allowedHosts: [], patient: true },
+    captionerOf: ({ id }) => collection.captionerFor(id),
+    [Symbol.asyncDispose]: () => Promise.resolve(),
+  };
+}
+
+async function inProcess(
+  model: string,
+  { ctWindow, maxPixels, maxTokens }: CaptionConfiguration,
+): Promise<ChosenCaptioner> {
+  const captioner = await InProcessCaptioner.load({ model, ctWindow, maxPixels, maxTokens });
+  return {
+    captioner,
+    allowedHosts: [],
+    check: refuseUnsafeDicom,
+    [Symbol.asyncDispose]: () => captioner[Symbol.asyncDispose](),
+  };
 }
 
 async function remote(

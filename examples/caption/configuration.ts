@@ -9,13 +9,18 @@ export const captionSchema = z.strictObject({
   phantoms: positiveInteger.min(4).default(48).describe("phantom scans, where there is no --data"),
   modality: z.enum(["CT", "MR"]).nullable().default(null).describe("what made the scans: CT or MR"),
   captioner: z.array(z.string().min(1)).min(1).max(2).default(["measuring"])
-    .describe("who describes slices: measuring, the http(s) address of an OpenAI-compatible server, or reports FILE"),
+    .describe(
+      "who describes slices: measuring, the http(s) address of an OpenAI-compatible server, folder PATH of a model, or reports FILE",
+    ),
   model: z.string().min(1).nullable().default(null).describe("model as the server names it"),
   modelRevision: z.string().min(1).nullable().default(null)
     .describe("commit or digest of the model, kept with captions"),
   plainText: z.boolean().default(false).describe("ask for sentences in place of JSON, for models that cannot"),
   ctWindow: z.enum(["soft-tissue", "lung", "bone", "montage"]).default("soft-tissue").describe("how CT is shown"),
   maxPixels: z.int().min(32).max(2048).default(448).describe("longer side of the picture that is sent"),
+  maskFace: z.boolean().default(false).describe(
+    "blank faces of heads in what is shown; scans without a head are left out",
+  ),
   legend: z.boolean().default(false).describe("write plane and position below the picture"),
   temperature: z.number().min(0).max(2).default(0).describe("sampling temperature of the model"),
   maxTokens: positiveInteger.default(512).describe("most tokens of an answer"),

@@ -10,20 +10,21 @@ import { type ScanChoice, slicesPerScan, toCaption } from "./scans.ts";
 /** Shows one example of exactly what would be sent. Sends nothing, and writes nothing but the page that is asked for. */
 export async function dryRun(
   configuration: CaptionConfiguration,
-  { captioner, preview, check }: ChosenCaptioner,
+  chosen: ChosenCaptioner,
   { choice: { scans }, review }: { readonly choice: ScanChoice; readonly review: string | undefined },
 ): Promise<number> {
+  const { captioner, preview } = chosen;
   console.log(`Captioner ${captioner.id}; at most ${scans.length * slicesPerScan(configuration)} slices.`);
   for (const source of scans) {
     try {
-      const [slice] = await toCaption(source, configuration, check ? { check } : {}).slices();
+      const [slice] = await toCaption(source, configuration, chosen).slices();
       const { image, context } = slice!;
       if (preview) {
         const request = preview(image, context);
         console.log(`One slice of ${source.path} would be sent as:\n${describeRequest(request)}`);
         if (review !== undefined) await writeFile(review, renderRequest(request));
       } else {
-        const { text } = await captioner.caption(image, context);
+        const { text } = await (chosen.captionerOf?.(source) ?? captioner).caption(image, context);
         console.log(`No slice leaves this process. The caption of one slice of ${source.path}:\n${text}`);
       }
       console.log("Nothing was sent, and no caption was written.");

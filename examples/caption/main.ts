@@ -67,7 +67,7 @@ interface Run {
 
 async function caption({ configuration, chosen, choice, report, signal, review }: Run): Promise<number> {
   const { out, inFlight, leaseSeconds, maxRequests, maxCost, retryQuarantined } = configuration;
-  const { captioner, allowedHosts, check } = chosen;
+  const { captioner, allowedHosts, patient } = chosen;
   const { scans } = choice;
   using store = CaptionStore.open(out);
   if (retryQuarantined) store.dropQuarantined(captioner.id);
@@ -79,9 +79,10 @@ async function caption({ configuration, chosen, choice, report, signal, review }
     }
   };
   const result = await captionScans(
-    scans.map((source) => toCaption(source, configuration, { onFinding, ...(check && { check }) })),
+    scans.map((source) => toCaption(source, configuration, { ...chosen, onFinding })),
     {
       ...{ captioner, store, allowedHosts, inFlight, signal, onFinding, leaseMs: 1000 * leaseSeconds },
+      ...(patient && { maxMissingInRow: Number.MAX_SAFE_INTEGER }),
       ...(maxRequests !== null && { maxRequests }),
       ...(maxCost !== null && { maxCost }),
       onProgress: (totals) => bar.show(totals),

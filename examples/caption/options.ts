@@ -50,6 +50,7 @@ const described = (key: keyof CaptionConfiguration): string => `${captionSchema.
 /** Adds the options of captioning to a command. */
 export function addCaptionOptions(command: Command): Command {
   return addSchemaOptions(command, captionSchema, OPTIONS)
+    .option("--mask-face", described("maskFace"))
     .option("--legend", described("legend"))
     .option("--plain-text", described("plainText"))
     .option("--retry-quarantined", described("retryQuarantined"))

@@ -1,14 +1,16 @@
-import { type ScanToCaption, type SliceToCaption } from "@med3d/captioner";
+import { maskFace, type ScanToCaption, type SliceToCaption } from "@med3d/captioner";
 import {
   chooseInformativeSlices,
   extractSlice,
   type Finding,
+  hashSlice,
   indexDataset,
   replaceNonFinite,
   toCanonical,
   type Volume,
 } from "@med3d/volume";
 import { listScans, scanOf, type ScanSource } from "../_shared/pretraining/scans.ts";
+import type { ChosenCaptioner } from "./captioners.ts";
 import { type CaptionConfiguration, parseShard } from "./configuration.ts";
 
 /** The scans of a run, those of other shards left out. */
@@ -56,23 +58,28 @@ export async function readCanonical(source: ScanSource, onFinding?: (finding: Fi
 export function toCaption(
   source: ScanSource,
   configuration: CaptionConfiguration,
-  { check, onFinding }: {
-    readonly check?: (source: ScanSource) => Promise<void>;
+  { captionerOf, check, onFinding }: Partial<Pick<ChosenCaptioner, "captionerOf" | "check">> & {
     readonly onFinding?: (finding: Finding) => void;
   } = {},
 ): ScanToCaption {
-  const { planes, seed } = configuration;
+  const { planes, seed, maskFace: maskFaces } = configuration;
   const perPlane = Math.ceil(configuration.slicesPerVolume / planes.length);
   return {
     id: source.path,
     ...(source.volumeHash && { identify: source.volumeHash }),
+    ...(captionerOf && { captioner: captionerOf(source) }),
     choice: JSON.stringify({ version: 1, perPlane, planes, seed, id: source.id }),
     slices: async () => {
       await check?.(source);
       const volume = await readCanonical(source, onFinding);
       const places = chooseInformativeSlices(volume, { perPlane, planes, seed: `${seed}/${source.id}` });
       if (places.length === 0) throw new Error("no slice of it shows anything");
-      return places.map(({ plane, index }): SliceToCaption => extractSlice(volume, plane, index));
+      const masked = maskFaces ? maskFace(volume) : undefined;
+      return places.map(({ plane, index }): SliceToCaption => {
+        const own = extractSlice(volume, plane, index);
+        // The key is that of the scan as whoever learns from it sees it, face and all.
+        return { ...(masked ? extractSlice(masked, plane, index) : own), hash: hashSlice(own.image) };
+      });
     },
   };
 }

@@ -1,17 +1,16 @@
 import { CorruptVolumeError, findingOf } from "@med3d/volume";
 import { setImmediate } from "node:timers";
 import type { SliceToCaption } from "../caption_slices.ts";
-import type { CaptionRecord } from "../contract.ts";
-import { hashSliceInContext } from "../hash_slice_in_context.ts";
-import { captionRecord } from "../remote/caption_record.ts";
-import { CaptionerStoppedError, CaptionRefusedError } from "../remote/caption_refused_error.ts";
+import { CaptionerStoppedError } from "../remote/caption_refused_error.ts";
 import { CaptionStoreError } from "../store/caption_store_error.ts";
 import { weighBudget } from "./_budget.ts";
 import { OutcomeWriter } from "./_outcome_writer.ts";
 import { Slots } from "./_slots.ts";
 import type { CaptionRunResult, CaptionScansOptions } from "./caption_scans.ts";
+import { recordOf } from "./_record_of.ts";
 import { countOutcome, noTotals } from "./run_totals.ts";
-import { type ScanToCaption, selectionKey } from "./scan_to_caption.ts";
+import { keyed, type ScanToCaption, selectionKey } from "./scan_to_caption.ts";
+import { sleep } from "./_sleep.ts";
 
 type Settings = CaptionScansOptions & Required<Pick<CaptionScansOptions, "inFlight" | "leaseMs" | "maxMissingInRow">>;
 
@@ -100,7 +99,7 @@ export class CaptionRun {
           await next.catch(() => {});
           return void await source.return(undefined);
         }
-        this.#slots.start(() => this.#ask(key, slice, value.volume));
+        this.#slots.start(() => this.#ask(key, slice, value));
         // Its request leaves before the next slice is rendered: else those that start together wait for each other's pictures.
         await new Promise<void>((resolve) => setImmediate(resolve));
       }
@@ -188,9 +187,12 @@ export class CaptionRun {
     this.#settings.store.claims.release(this.#owner, keys);
   }
 
-  async #ask(key: string, slice: SliceToCaption, volume: string | undefined): Promise<void> {
+  async #ask(key: string, slice: SliceToCaption, { scan, volume }: Work): Promise<void> {
     try {
-      const record = await this.#recordOf(key, slice);
+      const record = await recordOf(scan.captioner ?? this.#settings.captioner, this.#settings.captioner.id, {
+        key,
+        slice,
+      });
       const { status } = record;
       if (status === "missing") {
         this.#giveUp([key]);
@@ -215,27 +217,6 @@ export class CaptionRun {
     }
   }
 
-  async #recordOf(key: string, slice: SliceToCaption): Promise<CaptionRecord> {
-    const { captioner } = this.#settings;
-    let record: CaptionRecord;
-    try {
-      record = await captionRecord(captioner, slice, { sliceHash: key });
-    } catch (error) {
-      if (error instanceof CaptionerStoppedError) throw error;
-      if (error instanceof CaptionRefusedError) return error.record;
-      const { message } = error as Error;
-      return {
-        ...{ text: "", captionerId: captioner.id, createdAt: new Date().toISOString() },
-        ...{ status: "missing", reason: `failed: ${message}` },
-      };
-    }
-    if (record.captionerId === captioner.id) return record;
-    throw new Error(
-      `Cannot caption scans: a caption names another captioner: got "${record.captionerId}", expected ` +
-        `"${captioner.id}". Return the captioner's own id with each caption.`,
-    );
-  }
-
   /** Waits until another run may be done with its slices or gave them up, and works on what came free. */
   async #workOnDeferred(): Promise<void> {
     const { store, captioner, signal } = this.#settings;
@@ -246,16 +227,7 @@ export class CaptionRun {
     if (this.#deferred.length === 0 || this.#stopping()) return;
     const keys = this.#deferred.flatMap((known) => known.keys);
     const expiry = store.claims.firstExpiryMs(keys, captioner.id) ?? 0;
-    const wait = Math.max(20, Math.min(LOOK_AGAIN_MS, expiry - Date.now()));
-    await new Promise<void>((resolve) => {
-      const end = (): void => {
-        clearTimeout(timer);
-        signal?.removeEventListener("abort", end);
-        resolve();
-      };
-      const timer = setTimeout(end, wait);
-      signal?.addEventListener("abort", end);
-    });
+    await sleep(Math.max(20, Math.min(LOOK_AGAIN_MS, expiry - Date.now())), signal);
   }
 
   async *#takeAll(waiting: readonly KnownScan[]): AsyncGenerator<Work> {
@@ -281,12 +253,4 @@ export class CaptionRun {
       },
     );
   }
-}
-
-/** Reads a scan's slices and gives each its key; equal ones come once. */
-async function keyed(scan: ScanToCaption): Promise<Map<string, SliceToCaption>> {
-  const slices = await scan.slices();
-  return new Map(
-    slices.map((slice) => [hashSliceInContext(slice.image, slice.context, slice.hash), slice]),
-  );
 }

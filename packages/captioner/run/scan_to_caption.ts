@@ -1,5 +1,7 @@
 import { createHash } from "node:crypto";
+import { hashSliceInContext } from "../hash_slice_in_context.ts";
 import type { SliceToCaption } from "../caption_slices.ts";
+import type { Captioner } from "../contract.ts";
 
 /** A scan of which slices are to be captioned. Read when its turn comes, and not kept. */
 export interface ScanToCaption {
@@ -12,6 +14,8 @@ export interface ScanToCaption {
   readonly identify?: () => Promise<string | undefined>;
   /** All that the choice of slices depends on beside the content: how many, of which planes, the seed. Default "". */
   readonly choice?: string;
+  /** Describes this scan's slices in place of the run's captioner, whose id it has: what knows one scan alone, such as its report. */
+  readonly captioner?: Captioner;
   /** Reads the scan and cuts the slices that are to be captioned. */
   readonly slices: () => Promise<readonly SliceToCaption[]>;
 }
@@ -19,4 +23,10 @@ export interface ScanToCaption {
 /** The key under which a store keeps which slices were chosen of a scan. */
 export function selectionKey(volume: string, choice: string): string {
   return createHash("sha256").update(JSON.stringify([volume, choice])).digest("hex");
+}
+
+/** Reads a scan's slices and gives each the key under which its caption is stored; equal ones come once. */
+export async function keyed(scan: ScanToCaption): Promise<Map<string, SliceToCaption>> {
+  const slices = await scan.slices();
+  return new Map(slices.map((slice) => [hashSliceInContext(slice.image, slice.context, slice.hash), slice]));
 }

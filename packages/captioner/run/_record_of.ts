@@ -1,0 +1,36 @@
+import type { SliceToCaption } from "../caption_slices.ts";
+import type { Captioner, CaptionRecord } from "../contract.ts";
+import { captionRecord } from "../remote/caption_record.ts";
+import { CaptionerStoppedError, CaptionRefusedError } from "../remote/caption_refused_error.ts";
+
+/**
+ * What became of asking about one slice; what a captioner throws about it is a record too.
+ *
+ * @throws CaptionerStoppedError (as a rejection) when no slice can be captioned.
+ * @throws Error (as a rejection) when the caption names another captioner than the one expected.
+ */
+export async function recordOf(
+  captioner: Captioner,
+  expectedId: string,
+  { key, slice }: { readonly key: string; readonly slice: SliceToCaption },
+): Promise<CaptionRecord> {
+  let record: CaptionRecord;
+  try {
+    record = await captionRecord(captioner, slice, { sliceHash: key });
+  } catch (error) {
+    if (error instanceof CaptionerStoppedError) throw error;
+    if (error instanceof CaptionRefusedError) return error.record;
+    return {
+      text: "",
+      captionerId: expectedId,
+      createdAt: new Date().toISOString(),
+      status: "missing",
+      reason: `failed: ${(error as Error).message}`,
+    };
+  }
+  if (record.captionerId === expectedId) return record;
+  throw new Error(
+    `Cannot caption scans: a caption names another captioner: got "${record.captionerId}", expected ` +
+      `"${expectedId}". Return the captioner's own id with each caption.`,
+  );
+}
