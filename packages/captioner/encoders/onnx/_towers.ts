@@ -20,9 +20,7 @@ export async function loadVisionTower(
   { path, picture }: NonNullable<EncoderFolder["vision"]>,
   window: EncoderWindow,
 ): Promise<Tower<SliceImage>> {
-  const session = await openSession(runtime, path, ["pixel_values"]);
-  const output = IMAGE_OUTPUTS.find((name) => session.outputNames.includes(name));
-  if (output === undefined) throw badOutputs(path, session, IMAGE_OUTPUTS);
+  const { session, output } = await openSession(runtime, path, { inputs: ["pixel_values"], outputs: IMAGE_OUTPUTS });
   return {
     encode: async (slices) => {
       const pictures = slices.map((slice) => toPicture(slice, picture, window));
@@ -45,10 +43,10 @@ export async function loadTextTower(
   runtime: OnnxRuntime,
   { path, tokeniser, padId, fillsUp, pooling }: NonNullable<EncoderFolder["text"]>,
 ): Promise<Tower<string>> {
-  const session = await openSession(runtime, path, ["input_ids", "attention_mask", "token_type_ids"]);
-  const output = [...TEXT_OUTPUTS, ...(pooling ? ["last_hidden_state", "token_embeddings"] : ["pooler_output"])]
-    .find((name) => session.outputNames.includes(name));
-  if (output === undefined) throw badOutputs(path, session, [...TEXT_OUTPUTS, "pooler_output"]);
+  const { session, output } = await openSession(runtime, path, {
+    inputs: ["input_ids", "attention_mask", "token_type_ids"],
+    outputs: [...TEXT_OUTPUTS, ...(pooling ? ["last_hidden_state", "token_embeddings"] : ["pooler_output"])],
+  });
   const fixed = session.inputMetadata?.[session.inputNames.indexOf("input_ids")]?.shape?.[1];
   const fixedLength = typeof fixed === "number" && fixed > 0 ? fixed : fillsUp ? tokeniser.maxTokens! : undefined;
   if (fixedLength !== undefined && (tokeniser.maxTokens ?? Infinity) > fixedLength) {
@@ -86,7 +84,12 @@ export async function loadTextTower(
   };
 }
 
-async function openSession(runtime: OnnxRuntime, path: string, known: readonly string[]): Promise<OnnxSession> {
+/** Loads a model. `inputs` are those that may be there, the first one must be; `outputs` those that will do, best first. */
+async function openSession(
+  runtime: OnnxRuntime,
+  path: string,
+  { inputs, outputs }: { readonly inputs: readonly string[]; readonly outputs: readonly string[] },
+): Promise<{ session: OnnxSession; output: string }> {
   let session: OnnxSession;
   try {
     session = await runtime.InferenceSession.create(path, { logSeverityLevel: 3 });
@@ -99,24 +102,15 @@ async function openSession(runtime: OnnxRuntime, path: string, known: readonly s
       { cause },
     );
   }
-  const strange = session.inputNames.filter((name) => !known.includes(name));
-  if (strange.length > 0 || !session.inputNames.includes(known[0]!)) {
-    await session.release();
-    throw new Error(
-      `Cannot load encoder: ${path} takes other inputs: got ${session.inputNames.join(", ")}, expected ${known[0]}` +
-        `${
-          known.length > 1 ? ` and at most ${known.slice(1).join(", ")}` : ""
-        }. Export the image and text model by themselves.`,
-    );
-  }
-  return session;
-}
-
-function badOutputs(path: string, session: OnnxSession, expected: readonly string[]): Error {
-  return new Error(
-    `Cannot load encoder: ${path} gives other outputs: got ${session.outputNames.join(", ")}, expected one of ` +
-      `${expected.join(", ")}. Export the encoder with tools/export.`,
-  );
+  const { inputNames, outputNames } = session;
+  const output = outputs.find((name) => outputNames.includes(name));
+  const takes = inputNames.includes(inputs[0]!) && inputNames.every((name) => inputs.includes(name));
+  if (takes && output !== undefined) return { session, output };
+  await session.release();
+  const wrong = takes
+    ? `gives other outputs: got ${outputNames.join(", ")}, expected one of ${outputs.join(", ")}`
+    : `takes other inputs: got ${inputNames.join(", ")}, expected ${inputs.join(", ")} or fewer`;
+  throw new Error(`Cannot load encoder: ${path} ${wrong}. Export the encoder with tools/export.`);
 }
 
 /** One vector per item, checked. */

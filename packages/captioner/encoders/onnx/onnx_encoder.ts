@@ -91,19 +91,15 @@ export class OnnxEncoder implements FrozenEncoder, AsyncDisposable {
     checkOptions(folder, window, batchSize);
     const files = await readEncoderFolder(folder);
     const runtime = options.runtime ?? await loadOnnxRuntime();
-    const vision = files.vision && await loadVisionTower(runtime, files.vision, window);
-    const text = files.text && await loadTextTower(runtime, files.text);
     const fingerprint = createHash("sha256").update(JSON.stringify([files.hashes, files.vision ? window : null]));
+    const id = `onnx-${files.kind}-v${VERSION}/${fingerprint.digest("hex").slice(0, 16)}`;
+    let vision: Tower<SliceImage> | undefined;
+    let text: Tower<string> | undefined;
     try {
-      return new OnnxEncoder({
-        id: `onnx-${files.kind}-v${VERSION}/${fingerprint.digest("hex").slice(0, 16)}`,
-        kind: files.kind,
-        width: await tryTowers(folder, { vision, text }),
-        folder,
-        batchSize,
-        vision,
-        text,
-      });
+      vision = files.vision && await loadVisionTower(runtime, files.vision, window);
+      text = files.text && await loadTextTower(runtime, files.text);
+      const width = await tryTowers(folder, { vision, text });
+      return new OnnxEncoder({ id, kind: files.kind, width, folder, batchSize, vision, text });
     } catch (error) {
       await Promise.all([vision?.release(), text?.release()]);
       throw error;
