@@ -13,6 +13,8 @@ export interface ByteSource {
   readonly compressed: boolean;
   /** Upper bound on how many bytes can ever be delivered; exact unless compressed. */
   readonly boundBytes: number;
+  /** Most bytes that anything but almost constant data would be unpacked to; infinite where nothing is packed. */
+  readonly plausibleBytes: number;
   /** How many bytes were taken so far. */
   readonly position: number;
   /** Fills the target; returns how many bytes there were, fewer than its length only at the end. */

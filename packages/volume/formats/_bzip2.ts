@@ -9,6 +9,8 @@ import { makePrefixCode, type PrefixCode, readSymbol } from "./_prefix_code.ts";
 /** A block of 900,000 bytes, each fifth of which stands for 255 more, takes at least this many bytes. */
 const SMALLEST_BLOCK_BYTES = 36;
 const MAXIMUM_RATIO = Math.ceil(900_000 * 259 / 5 / SMALLEST_BLOCK_BYTES);
+/** What almost constant data shrinks by; it takes some blocks of runs to come so far. */
+const SUSPECT_RATIO = 20_000;
 const BLOCK_MARK = [0x314159, 0x265359] as const;
 const END_MARK = [0x177245, 0x385090] as const;
 const GROUP_SYMBOLS = 50;
@@ -23,7 +25,7 @@ class Damage extends Error {}
  */
 export function bunzip2Source(source: ByteSource): ByteSource {
   const bound = source.boundBytes * MAXIMUM_RATIO;
-  return transformSource(source, (chunks) => bunzip2Chunks(chunks, source), bound);
+  return transformSource(source, (chunks) => bunzip2Chunks(chunks, source), bound, source.boundBytes * SUSPECT_RATIO);
 }
 
 async function* bunzip2Chunks(chunks: AsyncIterable<Uint8Array>, source: ByteSource): AsyncGenerator<Uint8Array> {

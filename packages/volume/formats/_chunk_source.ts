@@ -26,6 +26,8 @@ interface ChunkOrigin {
   readonly format: string;
   readonly boundBytes: number;
   readonly compressed?: boolean;
+  /** Default: infinite. */
+  readonly plausibleBytes?: number;
   /** Moving it makes the next chunk begin elsewhere. */
   readonly cursor?: Cursor;
 }
@@ -36,6 +38,7 @@ export class ChunkSource implements ByteSource {
   readonly format: string;
   readonly boundBytes: number;
   readonly compressed: boolean;
+  readonly plausibleBytes: number;
   readonly #chunks: Iterator<Uint8Array> | AsyncIterator<Uint8Array>;
   readonly #cursor: Cursor | undefined;
   readonly #owned: { close(): Promise<void> } | undefined;
@@ -46,10 +49,11 @@ export class ChunkSource implements ByteSource {
   /** `owned` is closed together with the source. */
   constructor(
     chunks: Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
-    { path, format, boundBytes, compressed = false, cursor }: ChunkOrigin,
+    { path, format, boundBytes, compressed = false, plausibleBytes = Infinity, cursor }: ChunkOrigin,
     owned?: { close(): Promise<void> },
   ) {
     [this.path, this.format, this.boundBytes, this.compressed] = [path, format, boundBytes, compressed];
+    this.plausibleBytes = plausibleBytes;
     this.#chunks = Symbol.asyncIterator in chunks ? chunks[Symbol.asyncIterator]() : chunks[Symbol.iterator]();
     this.#cursor = cursor;
     this.#owned = owned;

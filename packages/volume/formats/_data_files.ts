@@ -96,9 +96,11 @@ export async function joinSources(
       `the header promises ${pieceBytes} bytes of voxels in each of ${paths.length} files, ${path} holds ${bytes}`,
       "Copy or download the files again.",
     );
+  let plausibleBytes = 0;
   for (const path of paths) {
     const source = await open(path);
     await source.close();
+    plausibleBytes += source.plausibleBytes;
     if (source.boundBytes < pieceBytes) throw truncated(path, source.boundBytes);
   }
   const chunks = (async function* () {
@@ -122,5 +124,6 @@ export async function joinSources(
     path: report.path,
     format: report.format,
     boundBytes: paths.length * pieceBytes,
+    plausibleBytes,
   });
 }

@@ -6,6 +6,8 @@ import type { ByteSource } from "./_byte_source.ts";
 
 /** Most unpacked bytes that a header may put before the first voxel: they must be unpacked to pass over them. */
 const MOST_UNPACKED_BEFORE = 1 << 26;
+/** Voxels up to this size are unpacked whatever they come from. */
+const BELIEVED_BYTES = 160 * 2 ** 20;
 /** Scans below this size are read without asking the system how much memory is free. */
 const LARGE_BYTES = 1 << 28;
 
@@ -27,6 +29,8 @@ export interface FrameOptions {
   readonly frame: number | undefined;
   /** Most bytes that the voxels may take. */
   readonly maxBytes: number;
+  /** Whether `maxBytes` was asked for, so that almost constant data are believed. Default: false. */
+  readonly trusted?: boolean;
   /** Tells how much memory is free. Default: the system. */
   readonly availableBytes?: () => number;
 }
@@ -46,7 +50,7 @@ export interface Place {
 /** Finds where a frame's bytes lie, and refuses what the file or the memory cannot hold before anything is allocated. */
 export function placeOfFrame(
   layout: VoxelLayout,
-  source: Pick<ByteSource, "path" | "format" | "compressed" | "boundBytes">,
+  source: Pick<ByteSource, "path" | "format" | "compressed" | "boundBytes" | "plausibleBytes">,
   options: FrameOptions,
 ): Place {
   const { frame, maxBytes } = options;
@@ -79,6 +83,7 @@ export function placeOfFrame(
     throw refuse(source, "truncated", message, "Copy or download the file again, or correct the header's dimensions.");
   }
   requireNear(source, layout.dataOffset);
+  requirePlausible(source, start + length, options);
   // Stored voxels that need no conversion become the result; all others stand beside it for a while.
   const peak = isConverted(layout) ? frameBytes + decoded : frameBytes;
   const available = peak < LARGE_BYTES ? Infinity : (options.availableBytes ?? availableMemory)();
@@ -94,6 +99,18 @@ export function requireNear(source: Pick<ByteSource, "path" | "format" | "compre
   if (!source.compressed || offset <= MOST_UNPACKED_BEFORE) return;
   const problem = `its voxels are said to begin at unpacked byte ${offset}, above ${MOST_UNPACKED_BEFORE}`;
   throw refuse(source, "bad-offset", problem, "Correct the offset or skip in its header.");
+}
+
+/** Refuses large voxels out of few bytes, as bombs are made, unless so many were asked for. */
+export function requirePlausible(
+  source: Pick<ByteSource, "path" | "format" | "plausibleBytes">,
+  bytes: number,
+  { trusted = false }: Pick<FrameOptions, "trusted">,
+): void {
+  if (trusted || bytes <= BELIEVED_BYTES || bytes <= source.plausibleBytes) return;
+  const problem =
+    `the header promises ${bytes} bytes of so few packed ones that the voxels could only be almost constant`;
+  throw refuse(source, "too-large", problem, "If that is what they are, say so by giving `maxBytes`.");
 }
 
 /** Bytes of a stored voxel. */

@@ -7,21 +7,25 @@ import { ChunkSource } from "./_chunk_source.ts";
 const CHUNK_BYTES = 1 << 18;
 /** Deflate cannot shrink data by more than this factor: 258 bytes take at least 2 bits. */
 const DEFLATE_MAXIMUM_RATIO = 1032;
+/** What it shrinks almost constant data by; a label map of a few organs comes to some hundred. */
+const DEFLATE_SUSPECT_RATIO = 900;
 
 /** Puts a step between a source and who reads it: what the source has left goes through it. */
 export function transformSource(
   source: ByteSource,
   transform: (chunks: AsyncIterable<Uint8Array>) => AsyncIterable<Uint8Array>,
   boundBytes: number,
+  plausibleBytes: number = source.plausibleBytes,
 ): ByteSource {
   const { path, format } = source;
-  return new ChunkSource(transform(source.rest()), { path, format, boundBytes, compressed: true }, source);
+  const origin = { path, format, boundBytes, plausibleBytes, compressed: true };
+  return new ChunkSource(transform(source.rest()), origin, source);
 }
 
 /** Unpacks what a source has left: gzip, zlib (or gzip, as its first bytes say) or deflate without a wrapper. */
 export function inflateSource(source: ByteSource, wrapper: "gzip" | "zlib" | "raw"): ByteSource {
-  const bound = source.boundBytes * DEFLATE_MAXIMUM_RATIO;
-  return transformSource(source, (chunks) => inflateChunks(chunks, { source, wrapper }), bound);
+  const [bound, plausible] = [DEFLATE_MAXIMUM_RATIO, DEFLATE_SUSPECT_RATIO].map((ratio) => source.boundBytes * ratio);
+  return transformSource(source, (chunks) => inflateChunks(chunks, { source, wrapper }), bound!, plausible);
 }
 
 async function* inflateChunks(

@@ -2,7 +2,7 @@ import { type ByteSource, openByteSource } from "./_byte_source.ts";
 import { ChunkSource } from "./_chunk_source.ts";
 import { inflateSource } from "./_inflate_source.ts";
 import { skip } from "./_frame_bytes.ts";
-import { refuse, requireNear } from "./_frame_place.ts";
+import { refuse, requireNear, requirePlausible } from "./_frame_place.ts";
 import type { NiftiDatatype } from "../nifti/datatypes.ts";
 import { bunzip2Source } from "./_bzip2.ts";
 import { joinSources, resolveDataFiles } from "./_data_files.ts";
@@ -31,6 +31,8 @@ export interface VoxelStream {
   readonly voxelBytes: number;
   /** Most bytes of them. */
   readonly maxBytes: number;
+  /** Whether so many were asked for. */
+  readonly trusted: boolean;
 }
 
 /**
@@ -116,12 +118,13 @@ async function skipToLast(source: ByteSource, { voxelBytes, byteSkip }: VoxelStr
 async function keepLast(
   unpacked: ByteSource,
   source: ByteSource,
-  { voxelBytes, byteSkip, maxBytes }: VoxelStream,
+  { voxelBytes, byteSkip, maxBytes, trusted }: VoxelStream,
 ): Promise<ByteSource> {
   const wanted = voxelBytes - byteSkip - 1;
   if (!(wanted <= maxBytes)) {
     throw refuse(source, "too-large", `the header promises ${wanted} bytes, above ${maxBytes}`, "Raise `maxBytes`.");
   }
+  requirePlausible(unpacked, wanted, { trusted });
   const kept: Uint8Array[] = [];
   let held = 0;
   let dropped = 0;

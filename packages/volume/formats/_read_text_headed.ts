@@ -47,7 +47,12 @@ export async function readTextHeaded(
     const header = await format.readHeader(opened, report);
     const { shape: [depth, height, width], frames, datatype, encoding, files, affineOrigin } = header;
     const voxelBytes = depth * height * width * frames * DATATYPES[datatype].bytes;
-    voxels = await openVoxelFiles(opened, { ...header, voxelBytes, maxBytes: resolved.maxBytes }, report);
+    voxels = await openVoxelFiles(opened, {
+      ...header,
+      voxelBytes,
+      maxBytes: resolved.maxBytes,
+      trusted: resolved.trusted,
+    }, report);
     const place = files.length === 0
       ? ""
       : `, voxels in ${files.length === 1 ? "a second file" : `${files.length} files`}`;

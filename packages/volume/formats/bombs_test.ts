@@ -105,3 +105,27 @@ Deno.test("readVolume: what truly unpacks to what its header promises is read, g
     });
   }
 });
+
+Deno.test("readVolume: hundreds of MiB of almost nothing are refused, unless maxBytes says that they are meant", async () => {
+  const bomb = gzipSync(zeros);
+  const head = await nifti(1024);
+  new DataView(head.buffer).setInt16(46, 192, true);
+  const files = {
+    NIfTI: join(gzipSync(head), bomb, bomb, bomb),
+    "NRRD, gzip": join(nrrd("1024 1024 192", "gzip"), bomb, bomb, bomb),
+    "NRRD, bzip2": join(nrrd("1024 1024 192", "bzip2"), BZIP2, BZIP2, BZIP2),
+    "NRRD, from the end": join(
+      new TextEncoder().encode(
+        new TextDecoder().decode(nrrd("1024 1024 192", "gzip")).replace("encoding", "byte skip: -1\nencoding"),
+      ),
+      ...[bomb, bomb, bomb],
+    ),
+  };
+  for (const [name, file] of Object.entries(files)) {
+    const started = performance.now();
+    await assert.rejects(readVolume(file), { code: "too-large", message: /almost constant.*giving `maxBytes`/ }, name);
+    assert.ok(performance.now() - started < 1000, name);
+  }
+  const { data } = await readVolume(files.NIfTI, { maxBytes: 2 ** 28 });
+  assert.equal(data.length, 192 * MIB);
+});

@@ -7,7 +7,10 @@ const DEFAULT_MAX_BYTES = 2 ** 32;
 export interface ReadOptions {
   /** Which 3D frame of a file with more dimensions to read, counted from 0 in file order. Default: such a file is refused. */
   readonly frame?: number;
-  /** Most bytes that the voxels may take, stored or decoded. Default: 4 GiB. */
+  /**
+   * Most bytes that the voxels may take, stored or decoded. Default: 4 GiB, but 160 MiB where a packed file is so small that its voxels could only be
+   * almost constant, as bombs are.
+   */
   readonly maxBytes?: number;
   /** What made the scan, where the format does not say. Default: `"unknown"`. */
   readonly modality?: Modality;
@@ -19,6 +22,8 @@ export interface ReadOptions {
 export interface ResolvedReadOptions {
   readonly frame: number | undefined;
   readonly maxBytes: number;
+  /** Whether `maxBytes` was given. */
+  readonly trusted: boolean;
   readonly modality: Modality;
   readonly onFinding: (finding: Finding) => void;
 }
@@ -36,5 +41,5 @@ export function resolveReadOptions(options: ReadOptions, format: string): Resolv
       `Cannot read ${format}: bad maxBytes: got ${maxBytes}, expected above 0. Give a number of bytes.`,
     );
   }
-  return { frame, maxBytes, modality, onFinding };
+  return { frame, maxBytes, trusted: options.maxBytes !== undefined, modality, onFinding };
 }

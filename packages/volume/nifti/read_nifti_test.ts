@@ -319,7 +319,13 @@ Deno.test("readNifti: a header that promises more than memory and more than the 
 Deno.test("placeOfFrame: large scans must fit the memory that is free, twice where they are converted", async () => {
   const { bytes, view } = await soundFile();
   [1000, 1000, 200].forEach((size, i) => view.setInt16(42 + 2 * i, size, true)); // 400 MB of int16
-  const source = { path: "scan.nii", format: "NIfTI", compressed: false, boundBytes: 400_000_352 };
+  const source = {
+    path: "scan.nii",
+    format: "NIfTI",
+    compressed: false,
+    boundBytes: 400_000_352,
+    plausibleBytes: Infinity,
+  };
   const place = (free: number, slope = 1): number => {
     view.setFloat32(112, slope, true);
     const header = parseNiftiHeader(bytes, "scan.nii");

@@ -3,7 +3,12 @@ import { transformSource } from "../formats/_inflate_source.ts";
 
 /** Widens 16-bit floating point numbers to 32 bits, little-endian: each has its exact value there. */
 export function halfSource(source: ByteSource, littleEndian: boolean): ByteSource {
-  return transformSource(source, (chunks) => widened(chunks, littleEndian), source.boundBytes * 2);
+  return transformSource(
+    source,
+    (chunks) => widened(chunks, littleEndian),
+    source.boundBytes * 2,
+    source.plausibleBytes * 2,
+  );
 }
 
 async function* widened(chunks: AsyncIterable<Uint8Array>, littleEndian: boolean): AsyncGenerator<Uint8Array> {
