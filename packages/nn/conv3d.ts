@@ -13,7 +13,9 @@ export interface Conv3dOptions {
   readonly kernelSize: TripleLike;
   /** Steps of the kernel. Default 1. */
   readonly stride?: TripleLike;
-  /** Zeros added before and after each axis, as in PyTorch. Default `⌊kernelSize / 2⌋`. */
+  /** Cells from one tap of the kernel to the next. Default 1; more only at stride 1. */
+  readonly dilation?: TripleLike;
+  /** Zeros added before and after each axis, as in PyTorch. Default `⌊kernelSize / 2⌋ · dilation`. */
   readonly padding?: TripleLike;
   /** Whether a bias is added. Default true. */
   readonly bias?: boolean;
@@ -27,7 +29,7 @@ export interface Conv3dOptions {
 }
 
 /**
- * 3D convolution with PyTorch's arithmetic: symmetric zero padding, output size `⌊(n + 2p − k) / s⌋ + 1`. Dilation and groups are not
+ * 3D convolution with PyTorch's arithmetic: symmetric zero padding, output size `⌊(n + 2p − d·(k − 1) − 1) / s⌋ + 1`. Groups are not
  * offered. Parameters `weight` and `bias`; the weight is `[kd, kh, kw, in, out]` in memory and `[out, in, kd, kh, kw]` on disk.
  */
 export class Conv3d implements Module {
@@ -39,6 +41,8 @@ export class Conv3d implements Module {
   readonly kernelSize: Triple;
   /** Steps of the kernel, `[depth, height, width]`. */
   readonly stride: Triple;
+  /** Cells from one tap to the next, `[depth, height, width]`. */
+  readonly dilation: Triple;
   /** Zeros on either side, `[depth, height, width]`. */
   readonly padding: Triple;
   /** `weight`, then `bias` where there is one. */
@@ -49,7 +53,8 @@ export class Conv3d implements Module {
   /**
    * Makes the layer.
    *
-   * @throws RangeError when a number of channels, kernel size, stride or padding is not an integer of the right sign.
+   * @throws RangeError when a number of channels, kernel size, stride, dilation or padding is not an integer of the right sign, or
+   * dilation and stride are both above 1.
    */
   constructor(inChannels: number, outChannels: number, options: Conv3dOptions) {
     const action = "make a Conv3d";
@@ -61,7 +66,14 @@ export class Conv3d implements Module {
     this.kernelSize = toTriple(action, "kernelSize", options.kernelSize, 1);
     this.stride = toTriple(action, "stride", options.stride ?? 1, 1);
     const [kd, kh, kw] = this.kernelSize;
-    this.padding = toTriple(action, "padding", options.padding ?? [kd >> 1, kh >> 1, kw >> 1], 0);
+    this.dilation = toTriple(action, "dilation", options.dilation ?? 1, 1);
+    const [dd, dh, dw] = this.dilation;
+    if (this.stride.some((step) => step > 1) && this.dilation.some((step) => step > 1)) {
+      throw new RangeError(
+        `Cannot ${action}: dilation and stride are both above 1: got [${this.dilation}] and [${this.stride}], expected one of them at 1.`,
+      );
+    }
+    this.padding = toTriple(action, "padding", options.padding ?? [(kd >> 1) * dd, (kh >> 1) * dh, (kw >> 1) * dw], 0);
     const fanIn = inChannels * kd * kh * kw;
     const initial = drawConvolution({
       weights: fanIn * outChannels,
@@ -82,8 +94,13 @@ export class Conv3d implements Module {
   /** Size of the output grid for an input grid, both `[depth, height, width]`. */
   outputSize(inputSize: Triple): Triple {
     const size = (axis: 0 | 1 | 2): number =>
-      Math.floor((inputSize[axis] + 2 * this.padding[axis] - this.kernelSize[axis]) / this.stride[axis]) + 1;
+      Math.floor((inputSize[axis] + 2 * this.padding[axis] - this.#reach(axis)) / this.stride[axis]) + 1;
     return [size(0), size(1), size(2)];
+  }
+
+  /** Cells from the first tap to the last, both counted. */
+  #reach(axis: 0 | 1 | 2): number {
+    return (this.kernelSize[axis] - 1) * this.dilation[axis] + 1;
   }
 
   /**
@@ -100,7 +117,7 @@ export class Conv3d implements Module {
     if (outputSize.some((n) => n < 1)) {
       throw new RangeError(
         `Cannot apply a Conv3d: the volume is smaller than the kernel: got [${inputSize}] voxels, expected at least ` +
-          `[${this.kernelSize.map((k, axis) => k - 2 * (this.padding[axis] ?? 0))}].`,
+          `[${([0, 1, 2] as const).map((axis) => this.#reach(axis) - 2 * this.padding[axis])}].`,
       );
     }
     return tf.tidy(() => this.#convolve(x, inputSize, outputSize));
@@ -109,7 +126,7 @@ export class Conv3d implements Module {
   /** Without copying the volume where TensorFlow.js can be told of the padding. */
   #convolve(x: tf.Tensor5D, inputSize: Triple, outputSize: Triple): tf.Tensor5D {
     const weight = this.#weight as tf.Tensor5D;
-    const options = { strides: this.stride, ...this.#bias && { bias: this.#bias } };
+    const options = { strides: this.stride, dilations: this.dilation, ...this.#bias && { bias: this.#bias } };
     const [depth, height, width] = this.padding;
     if (depth === height && height === width) return fusedConv3d(x, weight, { ...options, pad: depth });
     const same = [0, 1, 2].every((axis) => this.#isTensorFlowSame(axis as 0 | 1 | 2, inputSize, outputSize));
@@ -119,7 +136,7 @@ export class Conv3d implements Module {
 
   /** Whether TensorFlow's "same" rule, which pads the smaller half in front, puts the windows where PyTorch does. */
   #isTensorFlowSame(axis: 0 | 1 | 2, inputSize: Triple, outputSize: Triple): boolean {
-    const [n, k, s, p] = [inputSize[axis], this.kernelSize[axis], this.stride[axis], this.padding[axis]];
+    const [n, k, s, p] = [inputSize[axis], this.#reach(axis), this.stride[axis], this.padding[axis]];
     const out = Math.ceil(n / s);
     return out === outputSize[axis] && Math.floor(((out - 1) * s + k - n) / 2) === p;
   }
@@ -127,7 +144,7 @@ export class Conv3d implements Module {
   /** Adds the zeros that the windows reach: all in front, behind only as many as are read. */
   #pad(x: tf.Tensor5D, inputSize: Triple, outputSize: Triple): tf.Tensor5D {
     const around = ([0, 1, 2] as const).map((axis): [number, number] => {
-      const reach = (outputSize[axis] - 1) * this.stride[axis] + this.kernelSize[axis];
+      const reach = (outputSize[axis] - 1) * this.stride[axis] + this.#reach(axis);
       return [this.padding[axis], Math.max(0, reach - inputSize[axis] - this.padding[axis])];
     });
     if (around.every(([front, back]) => front === 0 && back === 0)) return x;

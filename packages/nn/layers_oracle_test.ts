@@ -7,10 +7,12 @@ import { permuteAxes } from "./_permute.ts";
 import {
   activate,
   type Activation,
+  BatchNorm3d,
   Conv3d,
   ConvTranspose3d,
   disposeParameters,
   Embedding,
+  GroupNorm3d,
   InstanceNorm3d,
   LayerNorm,
   Linear,
@@ -18,6 +20,7 @@ import {
   Mlp,
   MultiHeadAttention,
   type Parameters,
+  PRelu,
   readSafetensors,
   type StoredTensor,
   type Triple,
@@ -34,6 +37,7 @@ interface CaseOptions {
   outWidth: number;
   bias: boolean;
   channels: number;
+  groups: number;
   width: number;
   heads: number;
   activation: Activation;
@@ -96,6 +100,18 @@ function makeLayer(name: string, o: CaseOptions): Layer {
     case "transposed": {
       const layer = new ConvTranspose3d(o.i, o.o, { ...o, bias: true, random });
       return { parameters: layer.parameters, apply: ([x]) => layer.apply(x as tf.Tensor5D) };
+    }
+    case "batch": {
+      const layer = new BatchNorm3d(o.channels);
+      return { parameters: layer.parameters, apply: ([x]) => layer.apply(x as tf.Tensor5D, { training: true }) };
+    }
+    case "group": {
+      const layer = new GroupNorm3d(o.groups, o.channels);
+      return { parameters: layer.parameters, apply: ([x]) => layer.apply(x as tf.Tensor5D) };
+    }
+    case "prelu": {
+      const layer = new PRelu();
+      return { parameters: layer.parameters, apply: ([x]) => layer.apply(x!) };
     }
     case "instance": {
       const layer = new InstanceNorm3d(o.channels);

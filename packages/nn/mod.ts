@@ -20,6 +20,7 @@
  * @module
  */
 export * from "./activations.ts";
+export * from "./batch_norm3d.ts";
 export * from "./conv3d.ts";
 export * from "./conv_transpose3d.ts";
 export {
@@ -31,6 +32,7 @@ export {
   type StochasticOptions,
 } from "./dropout.ts";
 export * from "./embedding.ts";
+export * from "./group_norm3d.ts";
 export * from "./initialisers.ts";
 export { InstanceNorm3d, type InstanceNormApplyOptions, type NormOptions } from "./instance_norm3d.ts";
 export * from "./layer_norm.ts";
@@ -39,6 +41,7 @@ export * from "./linear.ts";
 export * from "./mlp.ts";
 export * from "./multi_head_attention.ts";
 export * from "./parameters.ts";
+export * from "./prelu.ts";
 export { readSafetensors, type Safetensors } from "./read_safetensors.ts";
 export * from "./state_dict.ts";
 export type { StoredData, StoredDtype, StoredTensor } from "./stored_tensor.ts";

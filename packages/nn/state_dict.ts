@@ -42,7 +42,7 @@ export interface Mismatch {
   readonly expectedShape: readonly number[];
   /** Shape of the stored tensor. */
   readonly shape: readonly number[];
-  /** Element type of the stored tensor; only F64, F32, F16 and BF16 are loaded. */
+  /** Element type of the stored tensor; only F64, F32, F16 and BF16 are loaded, and I64 into variables that are not trainable. */
   readonly dtype: string;
 }
 
@@ -79,7 +79,9 @@ export function loadStateDict(
   for (const name of report.matched) {
     const parameter = parameters.get(name)!;
     const { data, shape } = stored.get(name)!;
-    const values = new Float32Array(data as Float32Array | Float64Array);
+    const values = data instanceof BigInt64Array
+      ? Float32Array.from(data, Number)
+      : new Float32Array(data as Float32Array | Float64Array);
     const layout = diskLayoutOf(parameter);
     const inMemory = layout ? permuteAxes(values, shape, invertPermutation(layout.permutation)).values : values;
     tf.tidy(() => parameter.assign(tf.tensor(inMemory, parameter.shape, "float32")));
@@ -117,7 +119,9 @@ function compare(parameters: Parameters, stored: ReadonlyMap<string, StoredTenso
       continue;
     }
     const expectedShape = diskLayoutOf(parameter)?.permutation.map((axis) => parameter.shape[axis]!) ?? parameter.shape;
-    const loadable = tensor.data instanceof Float32Array || tensor.data instanceof Float64Array;
+    // PyTorch counts the batches of its batch norms in 64-bit integers.
+    const counts = !parameter.trainable && tensor.data instanceof BigInt64Array;
+    const loadable = tensor.data instanceof Float32Array || tensor.data instanceof Float64Array || counts;
     if (loadable && tensor.shape.join() === expectedShape.join()) matched.push(name);
     else mismatched.push({ name, expectedShape, shape: tensor.shape, dtype: tensor.dtype });
   }

@@ -102,5 +102,16 @@ record("gelu", nn.GELU(), [points])
 record("leakyRelu", nn.LeakyReLU(), [points])
 record("relu", nn.ReLU(), [points])
 
+DILATED = {
+    "conv_dilated": dict(size=(5, 6, 5), i=2, o=3, kernelSize=(3, 3, 3), stride=(1, 1, 1), dilation=(2, 2, 2), padding=(2, 2, 2)),
+    "conv_dilated_anisotropic": dict(size=(3, 6, 7), i=2, o=2, kernelSize=(1, 3, 3), stride=(1, 1, 1), dilation=(1, 2, 3), padding=(0, 2, 2)),
+}
+for case, c in DILATED.items():
+    conv = nn.Conv3d(c["i"], c["o"], c["kernelSize"], c["stride"], c["padding"], c["dilation"])
+    record(case, conv, [torch.randn(2, c["i"], *c["size"])], **c)
+record("batch_norm_training", nn.BatchNorm3d(3), [3 + 2 * torch.randn(2, 3, 3, 4, 2)], channels=3)
+record("group_norm", nn.GroupNorm(2, 4), [1 + 2 * torch.randn(2, 4, 3, 2, 2)], channels=4, groups=2)
+record("prelu", nn.PReLU(), [torch.randn(2, 3, 2, 2, 2)])
+
 save_file({name: t.detach().float().contiguous() for name, t in tensors.items()}, "packages/nn/testdata/layers.safetensors",
           metadata={"options": json.dumps(options)})
