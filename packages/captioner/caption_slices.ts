@@ -41,7 +41,7 @@ export interface CaptionSlicesOptions {
  * @param items Slices; stay the caller's.
  * @returns The stored captions, one per item, in order.
  * @throws Error when slices would be sent to a host that is not allowed, when a caption names another captioner than the
- * one that was asked, or as captioner and store throw.
+ * one that was asked, or as captioner and store throw, such as a CaptionRefusedError; `captionScans` goes on with the other slices.
  * @throws CaptionStoreError when the store cannot be read or written, which is no fault of the slices.
  * @throws RangeError when `batchSize` is not a positive integer.
  * @throws the signal's reason when it fires.
