@@ -97,7 +97,9 @@ export async function captioningRun(endpoint: string, { count, inFlight }: Load)
     const startedAt = performance.now();
     const { stored, quarantined, missing, requests } = await captionScans(scans, { captioner, store, inFlight });
     perSecond = stored / (performance.now() - startedAt) * 1000;
-    if (quarantined + missing > 0 || requests !== stored) throw new Error(`${quarantined} quarantined and ${missing} missing captions, ${requests} requests`);
+    if (quarantined + missing > 0 || requests !== stored) {
+      throw new Error(`${quarantined} quarantined and ${missing} missing captions, ${requests} requests`);
+    }
   });
   return perSecond;
 }
