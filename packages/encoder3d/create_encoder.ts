@@ -1,21 +1,49 @@
 import { closest } from "fastest-levenshtein";
+import { ResNet, type ResNetDepth } from "./resnet/resnet.ts";
+import type { ResNetOptions } from "./resnet/resnet_options.ts";
 import { PlainUNet, type PlainUNetOptions } from "./plain_unet.ts";
 import { ResidualEncoderUNet, type ResidualEncoderUNetOptions } from "./residual_encoder_unet.ts";
+import { UnetrEncoder, type UnetrEncoderOptions } from "./unetr/unetr_encoder.ts";
+import { ViTEncoder, type ViTEncoderOptions } from "./vit/vit_encoder.ts";
 
 /** Options of each encoder by name. */
 export interface EncoderOptionsByName {
+  /** 3D ResNet-10, MONAI's or MedicalNet's. */
+  readonly "resnet10": ResNetOptions;
+  /** 3D ResNet-18, MONAI's or MedicalNet's. */
+  readonly "resnet18": ResNetOptions;
+  /** 3D ResNet-34, MONAI's or MedicalNet's. */
+  readonly "resnet34": ResNetOptions;
+  /** 3D ResNet-50, MONAI's or MedicalNet's. */
+  readonly "resnet50": ResNetOptions;
   /** nnU-Net's plain U-Net. */
   readonly "plain-unet": PlainUNetOptions;
   /** nnU-Net's residual-encoder U-Net. */
   readonly "residual-unet": ResidualEncoderUNetOptions;
+  /** MONAI's UNETR. */
+  readonly "unetr": UnetrEncoderOptions;
+  /** MONAI's vision transformer. */
+  readonly "vit": ViTEncoderOptions;
 }
 
 /** Class of each encoder by name. */
 export interface EncodersByName {
+  /** 3D ResNet-10. */
+  readonly "resnet10": ResNet;
+  /** 3D ResNet-18. */
+  readonly "resnet18": ResNet;
+  /** 3D ResNet-34. */
+  readonly "resnet34": ResNet;
+  /** 3D ResNet-50. */
+  readonly "resnet50": ResNet;
   /** nnU-Net's plain U-Net. */
   readonly "plain-unet": PlainUNet;
   /** nnU-Net's residual-encoder U-Net. */
   readonly "residual-unet": ResidualEncoderUNet;
+  /** MONAI's UNETR. */
+  readonly "unetr": UnetrEncoder;
+  /** MONAI's vision transformer. */
+  readonly "vit": ViTEncoder;
 }
 
 /** Name of an encoder that {@linkcode createEncoder} makes. */
@@ -39,7 +67,23 @@ interface Registration<N extends EncoderName> {
 
 const SHARED_OPTIONS = ["inChannels", "features", "strides", "kernelSizes", "convBias", "recompute", "random"];
 
+/** Entry of a ResNet; all depths have the same options. */
+function resnet(depth: ResNetDepth) {
+  return {
+    summary: `3D ResNet-${depth}, MONAI's or, dilated, MedicalNet's`,
+    optionNames: [
+      ...["inChannels", "features", "stemKernelSize", "stemStride", "maxPool"],
+      ...["shortcut", "shortcutBias", "dilated", "recompute", "random"],
+    ],
+    make: (options: ResNetOptions) => new ResNet(depth, options),
+  };
+}
+
 const REGISTRY: { readonly [N in EncoderName]: Registration<N> } = {
+  "resnet10": resnet(10),
+  "resnet18": resnet(18),
+  "resnet34": resnet(34),
+  "resnet50": resnet(50),
   "plain-unet": {
     summary: "Encoder of nnU-Net's plain U-Net",
     optionNames: [...SHARED_OPTIONS, "convsPerStage"],
@@ -49,6 +93,22 @@ const REGISTRY: { readonly [N in EncoderName]: Registration<N> } = {
     summary: "Encoder of nnU-Net's residual-encoder U-Net",
     optionNames: [...SHARED_OPTIONS, "blocksPerStage"],
     make: (options) => new ResidualEncoderUNet(options),
+  },
+  "unetr": {
+    summary: "Encoder of MONAI's UNETR",
+    optionNames: [
+      ...["inChannels", "imageSize", "features", "hiddenSize", "mlpSize", "heads", "patchProjection"],
+      ...["convBlocks", "residualBlocks", "normAffine", "qkvBias", "recompute", "random"],
+    ],
+    make: (options) => new UnetrEncoder(options),
+  },
+  "vit": {
+    summary: "MONAI's vision transformer (ViT)",
+    optionNames: [
+      ...["inChannels", "imageSize", "patchSize", "hiddenSize", "mlpSize", "layers", "heads"],
+      ...["patchProjection", "positions", "qkvBias", "recompute", "random"],
+    ],
+    make: (options) => new ViTEncoder(options),
   },
 };
 
