@@ -99,7 +99,7 @@ Deno.test("caption --dry-run: shows a caption, and writes nothing", () =>
   withFolder(async (folder) => {
     const { code, stdout } = await runProgramFile(PROGRAM, [...FEW, `--out=${join(folder, "c.db")}`, "--dry-run"]);
     assert.equal(code, 0);
-    assert.match(stdout, /No slice leaves this process[\s\S]*(CT|MR)[\s\S]*nothing was written/);
+    assert.match(stdout, /No slice leaves this process[\s\S]*(CT|MR)[\s\S]*no caption was written/);
     assert.deepEqual(await readdir(folder), []);
   }));
 
