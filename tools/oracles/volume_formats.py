@@ -233,6 +233,16 @@ def nrrd_cases():
     add("NRRD frames without directions", {"a.nrrd": header(series, more=alone) + raw(series)}, "a.nrrd", values=series[..., 1],
         affine=np.diag([-1.5, -2, 2.5, 1]), options={"frame": 1})
 
+    with tempfile.TemporaryDirectory() as folder:
+        for name, written, chosen, packed in [("a scan", array, array, False), ("a scan, compressed", array, array, True),
+                                              ("a series", series, series[..., 2], False)]:
+            image = sitk.GetImageFromArray(written.transpose(), isVector=False)
+            image.SetSpacing((1.5, 2, 2.5, 4)[:written.ndim]), image.SetOrigin((*ORIGIN, 0)[:written.ndim])
+            sitk.WriteImage(image, f"{folder}/a.nrrd", useCompression=packed)
+            expected = by_sitk(f"{folder}/a.nrrd")["affine"]
+            add(f"NRRD as ITK writes {name}", {"a.nrrd": pathlib.Path(folder, "a.nrrd").read_bytes()}, "a.nrrd", values=chosen,
+                affine=expected, options={"frame": 2} if written.ndim == 4 else None)
+
     def refused(name, content, code, readers=NRRD_READERS, **files):
         add(f"NRRD refused: {name}", {"a.nrrd": content, **files}, "a.nrrd", refused=code, readers=readers)
 

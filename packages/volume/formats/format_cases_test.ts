@@ -68,6 +68,7 @@ const NOTED: Readonly<Record<string, string>> = {
   "NRRD measurement frame": "measurement-frame",
   "NRRD spacings alone": "no-orientation",
   "NRRD frames without directions": "no-orientation",
+  "NRRD as ITK writes a series": "no-orientation",
   "MetaImage without geometry": "no-orientation",
   "MetaImage element size": "no-spacing",
   "MetaImage with a scaling that ITK leaves out": "scaling-ignored",

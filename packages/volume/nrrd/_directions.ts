@@ -28,7 +28,9 @@ export function worldOf(fields: ReadonlyMap<string, string>, report: HeaderRepor
   if (space === undefined) {
     if (!fields.has("space dimension")) return undefined;
     const dimension = requiredNumber(fields, "space dimension", report);
-    if (dimension !== 3) throw report.refuse("not-3d", `its space has ${dimension} dimensions, expected 3`);
+    if (dimension !== 3 && dimension !== 4) { // 4 as ITK writes series: the last is time
+      throw report.refuse("not-3d", `its space has ${dimension} dimensions, expected 3, or 4 with time`);
+    }
     return { dimension, signs: "unknown", name: "space dimension" };
   }
   const name = space.toLowerCase();
