@@ -9,6 +9,8 @@ export interface Encoder3D {
   readonly strides: readonly (readonly [number, number, number])[];
   /** Trainable parameters, in a fixed order. */
   readonly parameters: Parameters;
+  /** What belongs to the weights but is not trained, such as running statistics of batch norms. Default nothing. */
+  readonly buffers?: Parameters;
   /**
    * Computes the feature pyramid, finest first.
    *

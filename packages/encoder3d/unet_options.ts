@@ -130,7 +130,8 @@ function checkLength(
   }
 }
 
-function checkCounts(action: string, name: string, values: readonly number[]): void {
+/** Refuses anything but positive integers, at least one. */
+export function checkCounts(action: string, name: string, values: readonly number[]): void {
   if (!Array.isArray(values) || values.length === 0 || values.some((n) => !Number.isSafeInteger(n) || n < 1)) {
     throw new RangeError(
       `Cannot ${action}: ${name} is wrong: got ${JSON.stringify(values)}, expected positive integers.`,
