@@ -46,6 +46,9 @@ export function jpeg2000Size(bytes: Uint8Array, path: string): CodestreamSize {
   }
   const [right, bottom, left, top] = [8, 12, 16, 20].map((offset) => view.getUint32(at + offset)) as number4;
   const [tileWidth, tileHeight, tileLeft, tileTop] = [24, 28, 32, 36].map((i) => view.getUint32(at + i)) as number4;
+  // The first tile must hold the image's first sample (B.3); a decoder may else look for it for ever.
+  const isHeld = tileLeft <= left && tileTop <= top && tileLeft + tileWidth > left && tileTop + tileHeight > top;
+  if (!isHeld || left >= right || top >= bottom) throw refuse(path, "has an image outside its tiles");
   const tiles = Math.ceil((right - tileLeft) / tileWidth) * Math.ceil((bottom - tileTop) / tileHeight);
   // Every tile has a head of 12 bytes at least.
   if (!(tiles > 0 && tiles <= bytes.length / 12)) {
