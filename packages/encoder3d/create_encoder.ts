@@ -2,12 +2,15 @@ import { closest } from "fastest-levenshtein";
 import { ResNet, type ResNetDepth } from "./resnet/resnet.ts";
 import type { ResNetOptions } from "./resnet/resnet_options.ts";
 import { PlainUNet, type PlainUNetOptions } from "./plain_unet.ts";
+import { SegResNetEncoder, type SegResNetOptions } from "./seg_resnet/seg_resnet_encoder.ts";
 import { ResidualEncoderUNet, type ResidualEncoderUNetOptions } from "./residual_encoder_unet.ts";
 import { UnetrEncoder, type UnetrEncoderOptions } from "./unetr/unetr_encoder.ts";
 import { ViTEncoder, type ViTEncoderOptions } from "./vit/vit_encoder.ts";
 
 /** Options of each encoder by name. */
 export interface EncoderOptionsByName {
+  /** MONAI's SegResNet. */
+  readonly "seg-resnet": SegResNetOptions;
   /** 3D ResNet-10, MONAI's or MedicalNet's. */
   readonly "resnet10": ResNetOptions;
   /** 3D ResNet-18, MONAI's or MedicalNet's. */
@@ -28,6 +31,8 @@ export interface EncoderOptionsByName {
 
 /** Class of each encoder by name. */
 export interface EncodersByName {
+  /** MONAI's SegResNet. */
+  readonly "seg-resnet": SegResNetEncoder;
   /** 3D ResNet-10. */
   readonly "resnet10": ResNet;
   /** 3D ResNet-18. */
@@ -80,6 +85,11 @@ function resnet(depth: ResNetDepth) {
 }
 
 const REGISTRY: { readonly [N in EncoderName]: Registration<N> } = {
+  "seg-resnet": {
+    summary: "Encoder of MONAI's SegResNet",
+    optionNames: ["inChannels", "initFilters", "blocksDown", "groups", "recompute", "random"],
+    make: (options) => new SegResNetEncoder(options),
+  },
   "resnet10": resnet(10),
   "resnet18": resnet(18),
   "resnet34": resnet(34),

@@ -30,6 +30,8 @@ export * from "./nnunet_state_dict.ts";
 export * from "./plain_unet.ts";
 export * from "./reconstruction_head.ts";
 export * from "./residual_encoder_unet.ts";
+export * from "./seg_resnet/seg_resnet_decoder.ts";
+export * from "./seg_resnet/seg_resnet_encoder.ts";
 export { ResNet, type ResNetDepth } from "./resnet/resnet.ts";
 export type { ResNetOptions } from "./resnet/resnet_options.ts";
 export * from "./unet_decoder.ts";

@@ -3,6 +3,7 @@ import { ConvTranspose3d, joinParameters, type Parameters, type Triple, type Tri
 import { recompute } from "@med3d/webgpu-kernels";
 import type { Random } from "random";
 import { joinList, StackedConvs } from "./_blocks.ts";
+import { checkFeatures } from "./_check_features.ts";
 import { addCosts, type Cost, type Costed, costOfTransposedConvolution, dividedBy, product } from "./_cost.ts";
 import type { Decoder3D, Encoder3D } from "./contract.ts";
 import { resolveCounts, resolveStages, resolveTriples } from "./unet_options.ts";
@@ -136,7 +137,7 @@ export class UNetDecoder implements Decoder3D, Costed {
    * @throws RangeError when the levels are not those of the encoder.
    */
   decode(features: readonly tf.Tensor5D[]): tf.Tensor5D {
-    this.#checkFeatures(features);
+    checkFeatures(features, { channels: this.#channels, strides: this.#strides });
     return tf.tidy(() => {
       let x = features.at(-1)!;
       this.#stages.forEach((_, stage) => {
@@ -171,30 +172,6 @@ export class UNetDecoder implements Decoder3D, Costed {
       costs.push(this.#fullResolution.convs.cost(inputSize));
     }
     return addCosts(costs);
-  }
-
-  #checkFeatures(features: readonly tf.Tensor5D[]): void {
-    const shapes = features.map(({ shape }) => `[${shape}]`).join(", ");
-    if (features.length !== this.#channels.length) {
-      throw new RangeError(
-        `Cannot decode: the number of levels is wrong: got ${features.length}, expected ${this.#channels.length}, finest first.`,
-      );
-    }
-    const finest = features[0]!.shape;
-    const fits = features.every(({ shape }, level) =>
-      shape.length === 5 && shape[0] === finest[0] && shape[4] === this.#channels[level] &&
-      [0, 1, 2].every((axis) =>
-        shape[axis + 1]! * this.#strides[level]![axis]! === finest[axis + 1]! * this.#strides[0]![axis]!
-      )
-    );
-    if (!fits) {
-      throw new RangeError(
-        `Cannot decode: the levels do not fit the encoder: got ${shapes}, expected channels ${
-          this.#channels.join(", ")
-        } on grids ` +
-          `of one volume at strides ${this.#strides.map((stride) => `[${stride}]`).join(", ")}.`,
-      );
-    }
   }
 }
 

@@ -15,7 +15,7 @@ import json
 from pathlib import Path
 
 import torch
-from monai.networks.nets import ResNet
+from monai.networks.nets import ResNet, SegResNet
 from safetensors.torch import save_file
 from torch import nn
 
@@ -107,3 +107,22 @@ def record(name, cases, make, pyramid):
 
 
 record("resnet", RESNETS, resnet, resnet_pyramid)
+
+
+def seg_resnet(c):
+    return SegResNet(init_filters=c["initFilters"], in_channels=c["inChannels"], out_channels=c["outChannels"], num_groups=c["groups"], norm_name="group",
+                     blocks_down=c["blocksDown"], blocks_up=c["blocksUp"])
+
+
+def seg_resnet_pyramid(network, x):
+    y, levels = network.encode(x)
+    return [*levels, network.decode(y, levels[::-1])]
+
+
+SEG_RESNETS = {
+    "seg_resnet": dict(inChannels=1, outChannels=2, initFilters=2, groups=2, blocksDown=[1, 1, 2], blocksUp=[1, 2], batch=2, size=[8, 8, 8]),
+    "seg_resnet_multichannel": dict(inChannels=2, outChannels=3, initFilters=3, groups=1, blocksDown=[2, 1], blocksUp=[1], batch=1, size=[6, 8, 4]),
+    "seg_resnet_deep": dict(inChannels=1, outChannels=1, initFilters=1, groups=1, blocksDown=[1, 1, 1, 2], blocksUp=[1, 1, 1], batch=1,
+                            size=[8, 16, 8]),
+}
+record("seg_resnet", SEG_RESNETS, seg_resnet, seg_resnet_pyramid)
