@@ -1,4 +1,5 @@
 import { closest } from "fastest-levenshtein";
+import { MonaiUNetEncoder, type MonaiUNetOptions } from "./monai_unet/monai_unet_encoder.ts";
 import { ResNet, type ResNetDepth } from "./resnet/resnet.ts";
 import type { ResNetOptions } from "./resnet/resnet_options.ts";
 import { PlainUNet, type PlainUNetOptions } from "./plain_unet.ts";
@@ -9,6 +10,8 @@ import { ViTEncoder, type ViTEncoderOptions } from "./vit/vit_encoder.ts";
 
 /** Options of each encoder by name. */
 export interface EncoderOptionsByName {
+  /** MONAI's UNet. */
+  readonly "monai-unet": MonaiUNetOptions;
   /** MONAI's SegResNet. */
   readonly "seg-resnet": SegResNetOptions;
   /** 3D ResNet-10, MONAI's or MedicalNet's. */
@@ -31,6 +34,8 @@ export interface EncoderOptionsByName {
 
 /** Class of each encoder by name. */
 export interface EncodersByName {
+  /** MONAI's UNet. */
+  readonly "monai-unet": MonaiUNetEncoder;
   /** MONAI's SegResNet. */
   readonly "seg-resnet": SegResNetEncoder;
   /** 3D ResNet-10. */
@@ -89,6 +94,11 @@ const REGISTRY: { readonly [N in EncoderName]: Registration<N> } = {
     summary: "Encoder of MONAI's SegResNet",
     optionNames: ["inChannels", "initFilters", "blocksDown", "groups", "recompute", "random"],
     make: (options) => new SegResNetEncoder(options),
+  },
+  "monai-unet": {
+    summary: "Encoder of MONAI's UNet, plain or of residual units",
+    optionNames: ["inChannels", "features", "strides", "kernelSize", "residualUnits", "bias", "recompute", "random"],
+    make: (options) => new MonaiUNetEncoder(options),
   },
   "resnet10": resnet(10),
   "resnet18": resnet(18),

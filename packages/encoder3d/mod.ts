@@ -26,6 +26,8 @@ export type { Cost, Costed } from "./_cost.ts";
 export * from "./contract.ts";
 export * from "./create_encoder.ts";
 export * from "./describe_encoder.ts";
+export * from "./monai_unet/monai_unet_decoder.ts";
+export * from "./monai_unet/monai_unet_encoder.ts";
 export * from "./nnunet_state_dict.ts";
 export * from "./plain_unet.ts";
 export * from "./reconstruction_head.ts";

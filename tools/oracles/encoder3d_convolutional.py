@@ -15,7 +15,7 @@ import json
 from pathlib import Path
 
 import torch
-from monai.networks.nets import ResNet, SegResNet
+from monai.networks.nets import ResNet, SegResNet, UNet
 from safetensors.torch import save_file
 from torch import nn
 
@@ -126,3 +126,37 @@ SEG_RESNETS = {
                             size=[8, 16, 8]),
 }
 record("seg_resnet", SEG_RESNETS, seg_resnet, seg_resnet_pyramid)
+
+
+def monai_unet(c):
+    return UNet(3, c["inChannels"], c["outChannels"], c["features"], c["strides"], c["kernelSize"], c["upKernelSize"], c["residualUnits"],
+                bias=c["bias"])
+
+
+def monai_unet_pyramid(network, x):
+    levels = []
+
+    sequences = [network.model]
+    while True:
+        levels.append(sequences[-1][0](levels[-1] if levels else x))
+        below = sequences[-1][1].submodule
+        if hasattr(below, "conv"):  # the deepest level
+            levels.append(below(levels[-1]))
+            break
+        sequences.append(below)
+    y = levels[-1]
+    for level in reversed(range(len(sequences))):
+        y = sequences[level][2](torch.cat([levels[level], y], dim=1))
+    assert torch.equal(y, network(x))
+    return [*levels, y]
+
+
+MONAI_UNETS = {
+    "monai_unet": dict(inChannels=1, outChannels=2, features=[2, 3, 4], strides=[2, 2], kernelSize=3, upKernelSize=3, residualUnits=0, bias=True,
+                       batch=2, size=[8, 8, 8]),
+    "monai_unet_residual": dict(inChannels=2, outChannels=2, features=[2, 3, 4, 4], strides=[2, 2, 2], kernelSize=3, upKernelSize=3, residualUnits=2,
+                                bias=True, batch=1, size=[8, 16, 8]),
+    "monai_unet_anisotropic": dict(inChannels=1, outChannels=1, features=[2, 3, 4], strides=[[1, 2, 2], [2, 2, 2]], kernelSize=[1, 3, 3],
+                                   upKernelSize=[3, 5, 3], residualUnits=1, bias=False, batch=1, size=[4, 8, 16]),
+}
+record("monai_unet", MONAI_UNETS, monai_unet, monai_unet_pyramid)
