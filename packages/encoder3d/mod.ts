@@ -1,6 +1,6 @@
 /**
- * 3D encoders and decoders for pretraining: the contract that any network can satisfy, and nnU-Net's plain and residual-encoder U-Nets
- * with nnU-Net's parameter names.
+ * 3D encoders and decoders for pretraining: the contract that any network can satisfy, nnU-Net's U-Nets, and MONAI's networks and MedicalNet's
+ * ResNets, with PyTorch's parameter names.
  *
  * ```ts
  * import * as tf from "@tensorflow/tfjs-core";

@@ -1,4 +1,4 @@
-import type * as tf from "@tensorflow/tfjs-core";
+import * as tf from "@tensorflow/tfjs-core";
 import {
   BatchNorm3d,
   type BatchNormApplyOptions,
@@ -9,7 +9,6 @@ import {
   type Parameters,
   type Triple,
 } from "@med3d/nn";
-import { tensor, tidy } from "@tensorflow/tfjs-core";
 import { type Cost, type Costed, costOfConvolution, product } from "../_cost.ts";
 
 /** How batch norms run. */
@@ -26,13 +25,13 @@ export class NormedConv implements Costed {
     const weight = this.conv.parameters.get("weight")!;
     const fanOut = product(this.conv.kernelSize) * outChannels;
     const values = kaimingNormal(weight.size, { fanIn: fanOut, negativeSlope: 0, random: options.random });
-    tidy(() => weight.assign(tensor(values, weight.shape)));
+    tf.tidy(() => weight.assign(tf.tensor(values, weight.shape)));
   }
 
   /** Applies both, and a ReLU where asked for. */
   apply(x: tf.Tensor5D, mode: Mode & { relu: boolean }): tf.Tensor5D {
     const { relu, ...others } = mode;
-    return tidy(() => this.norm.apply(this.conv.apply(x), { ...others, leakySlope: relu ? 0 : 1 }));
+    return tf.tidy(() => this.norm.apply(this.conv.apply(x), { ...others, leakySlope: relu ? 0 : 1 }));
   }
 
   outputSize(inputSize: Triple): Triple {

@@ -22,7 +22,7 @@ export type ResNetDepth = keyof typeof BLOCKS;
  * Source: He et al. 2016; Chen et al. 2019, "Med3D" (MedicalNet). Names, layout on disk and numerics of `monai.networks.nets.resnet` in MONAI
  * 1.6.1, and of MedicalNet where dilated, against which outputs and gradients were checked.
  */
-export class ResNet implements Encoder3D, Stateful, Costed {
+export class ResNet implements Encoder3D, Costed {
   /** Channels of the volume. */
   readonly inChannels: number;
   /** Channels of each level, finest first. */

@@ -77,13 +77,18 @@ export async function testAgainstTorch<Facts extends ConvolutionalFacts>(
       input.dispose();
     });
 
-    testOnBackends(`${name}: number of parameters, keys and shapes of the state dict equal PyTorch's`, async () => {
+    testOnBackends(`${name}: as many parameters as in PyTorch; its state dict is saved as it was loaded`, async () => {
       const network = make(facts, name);
       const state = stateOf(network);
       assert.equal(countParameters(network.parameters), facts.parameters);
-      const shapes = (tensors: ReadonlyMap<string, StoredTensor>): [string, number[]][] =>
-        [...tensors].map(([key, { shape }]): [string, number[]] => [key, [...shape]]).sort();
-      assert.deepEqual(shapes(await saveStateDict(state)), shapes(select(`${name}/state/`)));
+      const stored = select(`${name}/state/`);
+      loadStateDict(state, stored);
+      const saved = await saveStateDict(state);
+      assert.deepEqual([...saved.keys()].sort(), [...stored.keys()].sort());
+      for (const [key, { shape, data }] of stored) {
+        assert.deepEqual(saved.get(key)!.shape, shape, key);
+        assert.deepEqual(numbersOf(saved.get(key)!.data), numbersOf(data), key);
+      }
       disposeParameters(state);
     });
   }
