@@ -5,6 +5,7 @@ import type { ResNetOptions } from "./resnet/resnet_options.ts";
 import { PlainUNet, type PlainUNetOptions } from "./plain_unet.ts";
 import { SegResNetEncoder, type SegResNetOptions } from "./seg_resnet/seg_resnet_encoder.ts";
 import { ResidualEncoderUNet, type ResidualEncoderUNetOptions } from "./residual_encoder_unet.ts";
+import { SwinUnetrEncoder, type SwinUnetrEncoderOptions } from "./swin_unetr/swin_unetr_encoder.ts";
 import { UnetrEncoder, type UnetrEncoderOptions } from "./unetr/unetr_encoder.ts";
 import { ViTEncoder, type ViTEncoderOptions } from "./vit/vit_encoder.ts";
 
@@ -26,6 +27,8 @@ export interface EncoderOptionsByName {
   readonly "plain-unet": PlainUNetOptions;
   /** nnU-Net's residual-encoder U-Net. */
   readonly "residual-unet": ResidualEncoderUNetOptions;
+  /** MONAI's Swin UNETR, both versions. */
+  readonly "swin-unetr": SwinUnetrEncoderOptions;
   /** MONAI's UNETR. */
   readonly "unetr": UnetrEncoderOptions;
   /** MONAI's vision transformer. */
@@ -50,6 +53,8 @@ export interface EncodersByName {
   readonly "plain-unet": PlainUNet;
   /** nnU-Net's residual-encoder U-Net. */
   readonly "residual-unet": ResidualEncoderUNet;
+  /** MONAI's Swin UNETR, both versions. */
+  readonly "swin-unetr": SwinUnetrEncoder;
   /** MONAI's UNETR. */
   readonly "unetr": UnetrEncoder;
   /** MONAI's vision transformer. */
@@ -113,6 +118,14 @@ const REGISTRY: { readonly [N in EncoderName]: Registration<N> } = {
     summary: "Encoder of nnU-Net's residual-encoder U-Net",
     optionNames: [...SHARED_OPTIONS, "blocksPerStage"],
     make: (options) => new ResidualEncoderUNet(options),
+  },
+  "swin-unetr": {
+    summary: "Encoder of MONAI's Swin UNETR, version 1 or 2",
+    optionNames: [
+      ...["inChannels", "features", "depths", "heads", "windowSize", "mlpRatio", "qkvBias", "residualConvs"],
+      ...["merging", "patchNorm", "normalize", "normAffine", "recompute", "random"],
+    ],
+    make: (options) => new SwinUnetrEncoder(options),
   },
   "unetr": {
     summary: "Encoder of MONAI's UNETR",

@@ -39,6 +39,7 @@ export type { ResNetOptions } from "./resnet/resnet_options.ts";
 export * from "./unet_decoder.ts";
 export { type Stage, UNetEncoder } from "./unet_encoder.ts";
 export type { ResolvedUNetOptions, UNetOptions } from "./unet_options.ts";
+export * from "./swin_unetr/swin_unetr_encoder.ts";
 export * from "./unetr/unetr_decoder.ts";
 export * from "./unetr/unetr_encoder.ts";
 export * from "./vit/monai_state_dict.ts";
