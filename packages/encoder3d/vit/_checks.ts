@@ -1,4 +1,5 @@
 import type { Triple, TripleLike } from "@med3d/nn";
+import { MOST_ATTENTION_WIDTH } from "@med3d/webgpu-kernels";
 import { resolveTriples } from "../unet_options.ts";
 
 /** Refuses anything but a positive safe integer. */
@@ -13,12 +14,17 @@ export function resolveTriple(action: string, name: string, value: TripleLike): 
   return resolveTriples(action, name, { values: [value], length: 1 })[0]!;
 }
 
-/** Refuses heads that do not divide the width. */
+/** Refuses heads that do not divide the width, or into parts wider than the attention kernel takes. */
 export function checkHeads(action: string, width: number, heads: number): void {
   checkCount(action, "the number of heads", heads);
   if (width % heads !== 0) {
     throw new RangeError(
       `Cannot ${action}: the heads do not divide the width: got ${heads}, expected a divisor of ${width}.`,
+    );
+  }
+  if (width / heads > MOST_ATTENTION_WIDTH) {
+    throw new RangeError(
+      `Cannot ${action}: the heads are too wide: got ${width} / ${heads}, expected at most ${MOST_ATTENTION_WIDTH} each. Take more heads.`,
     );
   }
 }

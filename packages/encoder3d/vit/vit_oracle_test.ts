@@ -48,6 +48,7 @@ testOnBackends("ViTEncoder: refuses options and volumes that do not fit", () => 
   const refuses = (options: Partial<ViTEncoderOptions>, message: RegExp): void =>
     assert.throws(() => new ViTEncoder({ ...narrow, ...options, random: random() }), { name: "RangeError", message });
   refuses({ heads: 4 }, /the heads do not divide the width: got 4, expected a divisor of 6/);
+  refuses({ hiddenSize: 130, heads: 1 }, /the heads are too wide: got 130 \/ 1, expected at most 128 each/);
   refuses({ layers: 0 }, /layers is wrong: got 0, expected a positive integer/);
   refuses(
     { patchSize: 5 },
