@@ -74,6 +74,10 @@ export async function decodeJpegFamily(
   const size = isJpeg2000 ? jpeg2000Size(frame, path) : jpegSize(frame, path);
   checkSize(size, format, path);
   checkPacking(frame.length, format, path);
+  // Without its end mark the JPEG-LS codec reads on for seconds past the end of what is there.
+  if (compression === "jpeg-ls" && !isFinished(frame)) {
+    throw dicomFault("corrupt-pixels", path, "a packed frame of JPEG-LS has no end mark");
+  }
   await loadCodecs(path);
   const { NativeCodecs, Context } = await library!;
   // Voxels of 8 bits may be packed though the header allots them 16.

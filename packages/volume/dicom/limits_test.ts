@@ -155,3 +155,12 @@ Deno.test("readDicom: bad options and missing paths are said", async () => {
   assert.equal((await readDicom(bytes)).modality, "CT");
   assert.equal((await readDicom(bytes, { modality: "MR" })).modality, "MR");
 });
+
+Deno.test("readDicom: a JPEG-LS frame without its end mark is refused before the codec, which would read on past it", async () => {
+  const packed = (await dicomCases()).find(({ name }) => name === "JPEG-LS, unsigned")!;
+  const [, file] = filesOf(packed.files)[0]!;
+  const damaged = file.slice();
+  const end = damaged.findLastIndex((byte, i) => byte === 0xff && damaged[i + 1] === 0xd9);
+  damaged[end] = 0x7f;
+  await assert.rejects(readDicom(damaged), /a packed frame of JPEG-LS has no end mark/);
+});
