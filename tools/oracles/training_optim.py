@@ -1,6 +1,6 @@
 """Makes packages/training/testdata/optim.json: parameters and state of PyTorch's optimisers, clipping and schedules, step by step.
 
-Run from the repository's root: /opt/oracle/bin/python tools/oracles/training_optim.py
+Run from the repository's root: python tools/oracles/training_optim.py
 """
 import json
 from pathlib import Path
