@@ -4,6 +4,7 @@ import { disposeParameters, joinParameters } from "@med3d/nn";
 import { testOnBackends } from "@med3d/webgpu-kernels/testing";
 import { Random } from "random";
 import { createEncoder, describeEncoder, MonaiUNetDecoder } from "../mod.ts";
+import { gradientsWithAndWithoutRecompute } from "../testdata/recompute_check.ts";
 
 const random = (): Random => new Random("monai-unet");
 const volume = (...shape: [number, number, number, number, number]): tf.Tensor5D =>
@@ -13,34 +14,11 @@ testOnBackends(
   "MonaiUNetEncoder: recomputed levels give the same gradients, and a step leaves nothing behind",
   async () => {
     const x = volume(2, 4, 8, 4, 1);
-    const run = async (recompute: boolean): Promise<number[][]> => {
-      const encoder = createEncoder("monai-unet", {
-        features: [2, 3, 4],
-        residualUnits: 2,
-        recompute,
-        random: random(),
-      });
-      const decoder = new MonaiUNetDecoder(encoder, { random: random() });
-      const parameters = joinParameters({ encoder: encoder.parameters, decoder: decoder.parameters });
-      const step = async (): Promise<number[][]> => {
-        const { value, grads } = tf.variableGrads(() =>
-          tf.mean(tf.square(decoder.decode(encoder.encode(x)))) as tf.Scalar
-        );
-        assert.equal(Object.keys(grads).length, parameters.size);
-        value.dispose();
-        const tensors = [...parameters.values()].map(({ name }) => grads[name]!);
-        const values = await Promise.all(tensors.map(async (t) => Array.from(await t.data())));
-        tf.dispose(tensors);
-        return values;
-      };
-      const gradients = await step();
-      const { numTensors } = tf.memory();
-      await step();
-      assert.equal(tf.memory().numTensors, numTensors);
-      disposeParameters(parameters);
-      return gradients;
-    };
-    const [kept, recomputed] = [await run(false), await run(true)];
+    const { kept, recomputed } = await gradientsWithAndWithoutRecompute(x, (recompute) => {
+      const options = { features: [2, 3, 4], residualUnits: 2, recompute, random: random() };
+      const encoder = createEncoder("monai-unet", options);
+      return { encoder, decoder: new MonaiUNetDecoder(encoder, { random: random() }) };
+    });
     const largest = Math.max(...kept.flat().map(Math.abs));
     assert.ok(largest > 0);
     kept.forEach((values, i) =>

@@ -4,6 +4,7 @@ import { disposeParameters, joinParameters } from "@med3d/nn";
 import { testOnBackends } from "@med3d/webgpu-kernels/testing";
 import { Random } from "random";
 import { createEncoder, describeEncoder, SegResNetDecoder } from "../mod.ts";
+import { gradientsWithAndWithoutRecompute } from "../testdata/recompute_check.ts";
 
 const random = (): Random => new Random("seg-resnet");
 const narrow = { initFilters: 2, groups: 1, blocksDown: [1, 1] } as const;
@@ -14,29 +15,10 @@ testOnBackends(
   "SegResNetEncoder: recomputed levels give the same gradients, and a step leaves nothing behind",
   async () => {
     const x = volume(2, 4, 6, 8, 1);
-    const run = async (recompute: boolean): Promise<number[][]> => {
+    const { kept, recomputed } = await gradientsWithAndWithoutRecompute(x, (recompute) => {
       const encoder = createEncoder("seg-resnet", { ...narrow, recompute, random: random() });
-      const decoder = new SegResNetDecoder(encoder, { random: random() });
-      const parameters = joinParameters({ encoder: encoder.parameters, decoder: decoder.parameters });
-      const step = async (): Promise<number[][]> => {
-        const { value, grads } = tf.variableGrads(() =>
-          tf.mean(tf.square(decoder.decode(encoder.encode(x)))) as tf.Scalar
-        );
-        assert.equal(Object.keys(grads).length, parameters.size);
-        value.dispose();
-        const tensors = [...parameters.values()].map(({ name }) => grads[name]!);
-        const values = await Promise.all(tensors.map(async (t) => Array.from(await t.data())));
-        tf.dispose(tensors);
-        return values;
-      };
-      const gradients = await step();
-      const { numTensors } = tf.memory();
-      await step();
-      assert.equal(tf.memory().numTensors, numTensors);
-      disposeParameters(parameters);
-      return gradients;
-    };
-    const [kept, recomputed] = [await run(false), await run(true)];
+      return { encoder, decoder: new SegResNetDecoder(encoder, { random: random() }) };
+    });
     kept.forEach((values, i) => {
       const largest = Math.max(...values.map(Math.abs));
       assert.ok(largest > 0);
