@@ -137,14 +137,34 @@ export class UNetDecoder implements Decoder3D, Costed {
    * @throws RangeError when the levels are not those of the encoder.
    */
   decode(features: readonly tf.Tensor5D[]): tf.Tensor5D {
+    return tf.tidy(() => this.decodeLevels(features)[0]!);
+  }
+
+  /**
+   * Computes what every stage makes, as deep supervision asks for.
+   *
+   * @param features As {@linkcode UNetDecoder.decode} takes them; stay the caller's.
+   * @returns `[batch, d, h, w, channels]` per stage, finest first, so that the first is what `decode` returns; their channels and strides are
+   * {@linkcode UNetDecoder.levels}. The caller disposes. Gradients flow to features and parameters.
+   * @throws RangeError when the levels are not those of the encoder.
+   */
+  decodeLevels(features: readonly tf.Tensor5D[]): tf.Tensor5D[] {
     checkFeatures(features, { channels: this.#channels, strides: this.#strides });
     return tf.tidy(() => {
-      let x = features.at(-1)!;
+      const made: tf.Tensor5D[] = [];
       this.#stages.forEach((_, stage) => {
-        x = this.#apply(stage, x, features[features.length - 2 - stage]!);
+        made.unshift(this.#apply(stage, made[0] ?? features.at(-1)!, features[features.length - 2 - stage]!));
       });
-      return this.#fullResolution ? this.#apply(this.#stages.length, x) : tf.clone(x);
+      if (this.#fullResolution) made.unshift(this.#apply(this.#stages.length, made[0] ?? features.at(-1)!));
+      return made.length > 0 ? made : [tf.clone(features[0]!)];
     });
+  }
+
+  /** Channels and input voxels per cell of what {@linkcode UNetDecoder.decodeLevels} returns, finest first. */
+  get levels(): readonly { readonly channels: number; readonly stride: Triple }[] {
+    const own = this.#channels.map((channels, level) => ({ channels, stride: this.#strides[level]! }));
+    const risen = own.length > 1 ? own.slice(0, -1) : this.#fullResolution ? [] : own;
+    return this.#fullResolution ? [{ channels: this.outChannels, stride: [1, 1, 1] }, ...risen] : risen;
   }
 
   /** Applies a stage to what comes from below, and to the skip where there is one. */
