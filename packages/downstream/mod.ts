@@ -1,6 +1,31 @@
 /**
  * From a pretrained 3D encoder to answers: segmentation and classification networks, inference over whole scans, and metrics that count what was missed.
  *
+ * ```ts
+ * import * as tf from "@tensorflow/tfjs-core";
+ * import { selectBackend } from "@med3d/webgpu-kernels";
+ * import { createSegmentationNetwork, diceCrossEntropyLoss } from "@med3d/downstream";
+ * import { Random } from "random";
+ *
+ * await selectBackend();
+ * const network = createSegmentationNetwork("plain-unet", {
+ *   encoder: { inChannels: 1, features: [4, 8] },
+ *   outChannels: 3,
+ *   random: new Random("my run"),
+ * });
+ * const logits = network.apply(tf.zeros<tf.Rank.R5>([1, 8, 8, 8, 1])); // [1, 8, 8, 8, 3]
+ * const loss = diceCrossEntropyLoss(logits, tf.zeros<tf.Rank.R4>([1, 8, 8, 8], "int32"));
+ * console.log(logits.shape, (await loss.data())[0]);
+ * ```
+ *
  * @module
  */
-export {};
+export * from "./losses/classification_losses.ts";
+export * from "./losses/deep_supervision_loss.ts";
+export * from "./losses/dice_cross_entropy_loss.ts";
+export * from "./losses/focal_loss.ts";
+export type { TargetOptions } from "./losses/targets.ts";
+export * from "./losses/tversky_loss.ts";
+export * from "./networks/classification_network.ts";
+export * from "./networks/create_segmentation_network.ts";
+export * from "./networks/segmentation_network.ts";
