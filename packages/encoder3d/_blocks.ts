@@ -24,6 +24,12 @@ export interface BlockOptions {
   readonly random: Random;
 }
 
+/** Options of several blocks. */
+interface StackOptions extends BlockOptions {
+  /** How many blocks. */
+  readonly count: number;
+}
+
 /** Convolution, instance norm and, unless `linear`, leaky ReLU 0.01. Parameters `conv.*` and `norm.*`. */
 export class ConvBlock implements Module, Costed {
   readonly parameters: Parameters;
@@ -51,35 +57,6 @@ export class ConvBlock implements Module, Costed {
 
   cost(inputSize: Triple): Cost {
     return costOfConvolution(this.#conv, inputSize);
-  }
-}
-
-/** Several {@linkcode ConvBlock}s; the first may be strided. Parameters `convs.<i>.*`. */
-export class StackedConvs implements Module, Costed {
-  readonly parameters: Parameters;
-  readonly #blocks: readonly ConvBlock[];
-  readonly #stride: Triple;
-
-  constructor(inChannels: number, outChannels: number, options: BlockOptions & { count: number }) {
-    const { count, stride = [1, 1, 1], ...others } = options;
-    this.#stride = stride;
-    this.#blocks = Array.from(
-      { length: count },
-      (_, i) =>
-        i === 0
-          ? new ConvBlock(inChannels, outChannels, { ...others, stride })
-          : new ConvBlock(outChannels, outChannels, others),
-    );
-    this.parameters = joinList("convs", this.#blocks);
-  }
-
-  apply(x: tf.Tensor5D): tf.Tensor5D {
-    return tf.tidy(() => this.#blocks.reduce((y, block) => block.apply(y), x));
-  }
-
-  cost(inputSize: Triple): Cost {
-    const outputSize = dividedBy(inputSize, this.#stride);
-    return addCosts(this.#blocks.map((block, i) => block.cost(i === 0 ? inputSize : outputSize)));
   }
 }
 
@@ -136,23 +113,27 @@ export class ResidualBlock implements Module, Costed {
   }
 }
 
-/** Several {@linkcode ResidualBlock}s; the first may be strided. Parameters `blocks.<i>.*`. */
-export class StackedResidualBlocks implements Module, Costed {
+/** Blocks one after another; the first may be strided and change the number of channels. */
+abstract class StackedBlocks implements Module, Costed {
   readonly parameters: Parameters;
-  readonly #blocks: readonly ResidualBlock[];
+  readonly #blocks: readonly (ConvBlock | ResidualBlock)[];
   readonly #stride: Triple;
 
-  constructor(inChannels: number, outChannels: number, options: BlockOptions & { count: number }) {
-    const { count, stride = [1, 1, 1], ...others } = options;
+  constructor(
+    prefix: string,
+    Block: new (inChannels: number, outChannels: number, options: BlockOptions) => ConvBlock | ResidualBlock,
+    [inChannels, outChannels]: readonly [number, number],
+    { count, stride = [1, 1, 1], ...others }: StackOptions,
+  ) {
     this.#stride = stride;
     this.#blocks = Array.from(
       { length: count },
       (_, i) =>
         i === 0
-          ? new ResidualBlock(inChannels, outChannels, { ...others, stride })
-          : new ResidualBlock(outChannels, outChannels, others),
+          ? new Block(inChannels, outChannels, { ...others, stride })
+          : new Block(outChannels, outChannels, others),
     );
-    this.parameters = joinList("blocks", this.#blocks);
+    this.parameters = joinList(prefix, this.#blocks);
   }
 
   apply(x: tf.Tensor5D): tf.Tensor5D {
@@ -162,6 +143,20 @@ export class StackedResidualBlocks implements Module, Costed {
   cost(inputSize: Triple): Cost {
     const outputSize = dividedBy(inputSize, this.#stride);
     return addCosts(this.#blocks.map((block, i) => block.cost(i === 0 ? inputSize : outputSize)));
+  }
+}
+
+/** Several {@linkcode ConvBlock}s; the first may be strided. Parameters `convs.<i>.*`. */
+export class StackedConvs extends StackedBlocks {
+  constructor(inChannels: number, outChannels: number, options: StackOptions) {
+    super("convs", ConvBlock, [inChannels, outChannels], options);
+  }
+}
+
+/** Several {@linkcode ResidualBlock}s; the first may be strided. Parameters `blocks.<i>.*`. */
+export class StackedResidualBlocks extends StackedBlocks {
+  constructor(inChannels: number, outChannels: number, options: StackOptions) {
+    super("blocks", ResidualBlock, [inChannels, outChannels], options);
   }
 }
 
