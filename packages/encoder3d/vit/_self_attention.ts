@@ -14,7 +14,7 @@ export interface SelfAttentionOptions {
   readonly random: Random;
 }
 
-/** Self-attention with one projection `qkv` for queries, keys and values, in three steps so that windows can be mixed apart from each other. */
+/** Self-attention with one projection `qkv` for queries, keys and values, in steps so that windows can be mixed apart from each other. */
 export class SelfAttention implements Module {
   readonly parameters: Parameters;
   readonly #qkv: Linear;
@@ -30,7 +30,7 @@ export class SelfAttention implements Module {
 
   /** Attends within each group of tokens: `[groups, tokens, width]` → the same. */
   apply(x: tf.Tensor3D): tf.Tensor3D {
-    return tf.tidy(() => this.projectOut(this.mix(this.project(x))));
+    return tf.tidy(() => this.projectOut(mixHeads(this.project(x), this.heads)));
   }
 
   /** `[..., width]` → `[..., 3·width]`. */
@@ -38,31 +38,28 @@ export class SelfAttention implements Module {
     return this.#qkv.apply(x);
   }
 
-  /**
-   * Mixes values: `[groups, tokens, 3·width]` → `[groups, tokens, width]`.
-   *
-   * @param bias `[heads, tokens, tokens]`, added to the scores of every group.
-   */
-  mix(projected: tf.Tensor3D, bias?: tf.Tensor3D): tf.Tensor3D {
-    const [groups, tokens] = projected.shape;
-    const headWidth = this.width / this.heads;
-    return tf.tidy(() => {
-      const [q, k, v] = tf.split(projected, 3, 2).map((x) => {
-        const heads = tf.transpose(tf.reshape(x, [groups, tokens, this.heads, headWidth]), [0, 2, 1, 3]);
-        return tf.reshape<tf.Rank.R3>(heads, [groups * this.heads, tokens, headWidth]);
-      });
-      const mixed = tf.reshape(fusedAttention(q!, k!, v!, bias ? { bias } : {}), [
-        groups,
-        this.heads,
-        tokens,
-        headWidth,
-      ]);
-      return tf.reshape(tf.transpose(mixed, [0, 2, 1, 3]), [groups, tokens, this.width]);
-    });
-  }
-
   /** `[..., width]` → `[..., width]`. */
   projectOut<R extends tf.Rank>(x: tf.Tensor<R>): tf.Tensor<R> {
     return this.#out.apply(x);
   }
+}
+
+/**
+ * Mixes values head by head.
+ *
+ * @param projected Queries, keys and values side by side, `[groups, tokens, 3·width]`.
+ * @param bias `[heads, tokens, tokens]`, added to the scores of every group.
+ * @returns `[groups, tokens, width]`.
+ */
+export function mixHeads(projected: tf.Tensor3D, heads: number, bias?: tf.Tensor3D): tf.Tensor3D {
+  const [groups, tokens, channels] = projected.shape;
+  const headWidth = channels / 3 / heads;
+  return tf.tidy(() => {
+    const [q, k, v] = tf.split(projected, 3, 2).map((x) => {
+      const parts = tf.transpose(tf.reshape(x, [groups, tokens, heads, headWidth]), [0, 2, 1, 3]);
+      return tf.reshape<tf.Rank.R3>(parts, [groups * heads, tokens, headWidth]);
+    });
+    const mixed = tf.reshape(fusedAttention(q!, k!, v!, bias ? { bias } : {}), [groups, heads, tokens, headWidth]);
+    return tf.reshape(tf.transpose(mixed, [0, 2, 1, 3]), [groups, tokens, channels / 3]);
+  });
 }
