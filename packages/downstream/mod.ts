@@ -29,3 +29,45 @@ export * from "./losses/tversky_loss.ts";
 export * from "./networks/classification_network.ts";
 export * from "./networks/create_segmentation_network.ts";
 export * from "./networks/segmentation_network.ts";
+export {
+  brierScore,
+  type Calibration,
+  type CalibrationBin,
+  measureCalibration,
+  multiclassBrierScore,
+} from "./metrics/classification/calibration.ts";
+export {
+  type ClassScores,
+  confusionMatrix,
+  type ConfusionScores,
+  measureConfusion,
+} from "./metrics/classification/confusion_matrix.ts";
+export {
+  evaluateMulticlass,
+  type MulticlassScores,
+  type OneVersusRest,
+} from "./metrics/classification/evaluate_multiclass.ts";
+export * from "./metrics/classification/evaluate_multilabel.ts";
+export * from "./metrics/classification/evaluate_ordinal.ts";
+export * from "./metrics/classification/ranking.ts";
+export * from "./metrics/classification/regression.ts";
+export * from "./metrics/segmentation/compare_segmentations.ts";
+export * from "./metrics/segmentation/distance_transform.ts";
+export {
+  measureSurfaces,
+  type MeasureSurfacesOptions,
+  type SurfaceDefinition,
+  type SurfaceMeasures,
+} from "./metrics/segmentation/measure_surfaces.ts";
+export * from "./metrics/segmentation/overlap.ts";
+export * from "./metrics/segmentation/segmentation_measures.ts";
+export * from "./metrics/segmentation/summarise_segmentations.ts";
+export * from "./statistics/bootstrap_interval.ts";
+export { mean, quantile, standardDeviation } from "./statistics/describe.ts";
+export * from "./statistics/distributions.ts";
+export * from "./statistics/holm_correction.ts";
+export * from "./statistics/paired_difference.ts";
+export * from "./statistics/paired_permutation_test.ts";
+export * from "./statistics/paired_t_test.ts";
+export * from "./statistics/test_result.ts";
+export * from "./statistics/wilcoxon_signed_rank.ts";
