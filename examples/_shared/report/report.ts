@@ -1,6 +1,7 @@
 import type { Evaluation } from "../pretraining/evaluation.ts";
 import { renderHeatMap, renderLineChart, type Series } from "./charts.ts";
 import { type Html, html, inlinePng, page, trusted } from "./html.ts";
+import { htmlTable } from "./html_table.ts";
 import { figuresTable, retrievalTable, type Table } from "./table.ts";
 
 /** Everything that a pretraining report shows. */
@@ -38,7 +39,7 @@ export function renderReport(content: ReportContent): string {
   return page(
     title,
     html`<h1>${title}</h1>
-<div class="facts">${table(content.facts)}</div>
+<div class="facts">${htmlTable(content.facts)}</div>
 ${
       notices.length > 0
         ? html`
@@ -49,8 +50,8 @@ ${
     }
 <h2>On held-out scans</h2>
 <p>${evaluation.questions} questions about ${evaluation.scans} scans that were not trained on. A tie counts against the network.</p>
-${table(retrievalTable(evaluation))}
-${table(figuresTable(evaluation))}
+${htmlTable(retrievalTable(evaluation))}
+${htmlTable(figuresTable(evaluation))}
 <h2>Training</h2>
 ${trusted(renderLineChart("Loss terms", "step", content.losses))}
 ${content.others.map((series) => trusted(renderLineChart(series.name, "step", [series])))}
@@ -67,21 +68,6 @@ ${plan ? planSection(plan) : ""}
 <pre>${JSON.stringify(content.configuration, null, 2)}</pre>`,
   );
 }
-
-function table(rows: Table): Html {
-  return html`
-    <table>
-      <thead>
-        <tr>${rows[0]!.map((cell) => html`<th>${cell}</th>`)}</tr>
-      </thead>
-      <tbody>${rows.slice(1).map((row) =>
-        html`<tr>${row.map((cell, column) => html`<td${column === 0 ? "" : trustedClass}>${cell}</td>`)}</tr>\n`
-      )}</tbody>
-    </table>
-  `;
-}
-
-const trustedClass = trusted(' class="number"');
 
 function planSection({ values, size }: { values: Float32Array; size: number }): Html {
   return html`<h2>Transport plan</h2>
