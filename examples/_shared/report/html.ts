@@ -29,6 +29,22 @@ export function inlinePng(png: Uint8Array, alternative: string): Html {
   return html`<img alt="${alternative}" src="data:image/png;base64,${png.toBase64()}">`;
 }
 
+const NUMBER = trusted(' class="number"');
+
+/** Sets a table as HTML; all but the first column are numbers. */
+export function tableHtml(rows: readonly (readonly string[])[]): Html {
+  return html`
+    <table>
+      <thead>
+        <tr>${rows[0]!.map((cell) => html`<th>${cell}</th>`)}</tr>
+      </thead>
+      <tbody>${rows.slice(1).map((row) =>
+        html`<tr>${row.map((cell, column) => html`<td${column === 0 ? "" : NUMBER}>${cell}</td>`)}</tr>\n`
+      )}</tbody>
+    </table>
+  `;
+}
+
 /** A page without scripts or outside resources; the browser is told to refuse any. */
 export function page(title: string, body: Html): string {
   return html`

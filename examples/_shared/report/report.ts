@@ -1,7 +1,6 @@
 import type { Evaluation } from "../pretraining/evaluation.ts";
 import { renderHeatMap, renderLineChart, type Series } from "./charts.ts";
-import { type Html, html, inlinePng, page, trusted } from "./html.ts";
-import { htmlTable } from "./html_table.ts";
+import { type Html, html, inlinePng, page, tableHtml, trusted } from "./html.ts";
 import { figuresTable, retrievalTable, type Table } from "./table.ts";
 
 /** Everything that a pretraining report shows. */
@@ -39,7 +38,7 @@ export function renderReport(content: ReportContent): string {
   return page(
     title,
     html`<h1>${title}</h1>
-<div class="facts">${htmlTable(content.facts)}</div>
+<div class="facts">${tableHtml(content.facts)}</div>
 ${
       notices.length > 0
         ? html`
@@ -50,8 +49,8 @@ ${
     }
 <h2>On held-out scans</h2>
 <p>${evaluation.questions} questions about ${evaluation.scans} scans that were not trained on. A tie counts against the network.</p>
-${htmlTable(retrievalTable(evaluation))}
-${htmlTable(figuresTable(evaluation))}
+${tableHtml(retrievalTable(evaluation))}
+${tableHtml(figuresTable(evaluation))}
 <h2>Training</h2>
 ${trusted(renderLineChart("Loss terms", "step", content.losses))}
 ${content.others.map((series) => trusted(renderLineChart(series.name, "step", [series])))}
