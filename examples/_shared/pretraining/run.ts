@@ -1,10 +1,10 @@
 import { CaptionStore, EmbeddingStore, MeasuringCaptioner } from "@med3d/captioner";
 import { countParameters } from "@med3d/nn";
-import type { StepRecord } from "@med3d/training";
 import type { Finding } from "@med3d/volume";
 import { join } from "node:path";
 import { formatFinding } from "../finding.ts";
-import { type Progress, startProgress } from "../progress.ts";
+import { startProgress } from "../progress.ts";
+import { TrainingProgress } from "../training_progress.ts";
 import { figuresTable, formatTable, retrievalTable } from "../report/table.ts";
 import { buildCorpus, type BuiltCorpus } from "./build_corpus.ts";
 import type { PretrainingConfiguration } from "./configuration.ts";
@@ -78,7 +78,7 @@ export async function pretrain(
           countParameters(model.parameters).toLocaleString("en")
         } parameters for ${configuration.steps} steps.`,
       );
-      const bar = new TrainingProgress(configuration);
+      const bar = new TrainingProgress({ ...configuration, unit: "scans" });
       const trained = await trainModel(model, {
         configuration,
         corpus,
@@ -142,26 +142,4 @@ function printFindings(findings: readonly Finding[], out: string): void {
   for (const finding of findings.slice(0, PRINTED_FINDINGS)) console.warn(formatFinding(finding));
   const more = findings.length - PRINTED_FINDINGS;
   if (more > 0) console.warn(`… and ${more} more findings in ${join(out, RUN_FILES.findings)}`);
-}
-
-/** Loss terms, speed and time left; starts with the first step, so that a resumed run counts from where it goes on. */
-class TrainingProgress {
-  readonly #steps: number;
-  readonly #batch: number;
-  #bar: Progress | undefined;
-
-  constructor({ steps, batch }: { steps: number; batch: number }) {
-    this.#steps = steps;
-    this.#batch = batch;
-  }
-
-  show({ step, terms, seconds }: StepRecord): void {
-    this.#bar ??= startProgress({ label: "training", total: this.#steps, initial: step });
-    const losses = Object.entries(terms).map(([name, value]) => `${name} ${value.toPrecision(3)}`).join(" ");
-    this.#bar.update(step + 1, `${losses}, ${(this.#batch / seconds).toFixed(1)} scans/s`);
-  }
-
-  stop(): void {
-    this.#bar?.stop();
-  }
 }

@@ -22,10 +22,11 @@ const DEFAULT_FOLDER = "runs/pretrain";
 /**
  * Chooses the folder of a new run.
  *
- * @param wanted What the user asked for; nothing takes `runs/pretrain` or the next free `runs/pretrain-N`.
+ * @param wanted What the user asked for; nothing takes `usual` or the next free `usual-N`.
+ * @param usual Where runs go that name no folder. Default `runs/pretrain`.
  * @throws UsageError when the wanted folder already holds a run.
  */
-export async function chooseRunFolder(wanted: string | null): Promise<string> {
+export async function chooseRunFolder(wanted: string | null, usual = DEFAULT_FOLDER): Promise<string> {
   if (wanted !== null) {
     if (await holdsRun(wanted)) {
       throw new UsageError(
@@ -34,16 +35,16 @@ export async function chooseRunFolder(wanted: string | null): Promise<string> {
     }
     return wanted;
   }
-  return (await defaultFolders()).free;
+  return (await defaultFolders(usual)).free;
 }
 
 /** The default folder that was used last, if any, and the next free one. */
-async function defaultFolders(): Promise<{ last: string | undefined; free: string }> {
+async function defaultFolders(usual: string): Promise<{ last: string | undefined; free: string }> {
   let last: string | undefined;
-  let free = DEFAULT_FOLDER;
+  let free = usual;
   for (let number = 2; await holdsRun(free); number++) {
     last = free;
-    free = `${DEFAULT_FOLDER}-${number}`;
+    free = `${usual}-${number}`;
   }
   return { last, free };
 }
@@ -61,13 +62,18 @@ export interface FoundRun {
  *
  * @param resume `auto`, or the path of a run's folder, of its `checkpoints` or of a checkpoint's JSON file there.
  * @param out The folder given by `--out`, which `auto` looks into; nothing means the last default one.
+ * @param usual Where runs go that name no folder. Default `runs/pretrain`.
  * @returns The run, or nothing when `auto` finds none there.
  * @throws UsageError when a path is no run.
  */
-export async function findRun(resume: string, out: string | null): Promise<FoundRun | undefined> {
+export async function findRun(
+  resume: string,
+  out: string | null,
+  usual = DEFAULT_FOLDER,
+): Promise<FoundRun | undefined> {
   if (resume === "auto") {
     if (out === null) {
-      const { last } = await defaultFolders();
+      const { last } = await defaultFolders(usual);
       return last === undefined ? undefined : { folder: last, checkpoint: "auto" };
     }
     return (await holdsRun(out)) ? { folder: out, checkpoint: "auto" } : undefined;
