@@ -4,7 +4,7 @@
 import { createCommand, EXIT, parseNumber, runProgram } from "../_shared/command.ts";
 import { stopSignal } from "../_shared/stop_signal.ts";
 import { bundleClient } from "./bundle_client.ts";
-import { findCases } from "./cases.ts";
+import { findCases } from "../_shared/view_cases.ts";
 import { viewerHandler } from "./serve.ts";
 
 interface Flags {

@@ -1,5 +1,5 @@
 import { encodeNifti, readVolume } from "@med3d/volume";
-import { type Layer, LAYERS, type ViewCase } from "./cases.ts";
+import { type Layer, LAYERS, type ViewCase } from "../_shared/view_cases.ts";
 import { CONTENT_POLICY, viewerPage } from "./page.ts";
 
 /** What the page is told of a case: neither its paths nor its headers. */

@@ -1,7 +1,7 @@
 import { readFile, stat } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { z } from "zod";
-import { UsageError } from "../_shared/pretraining/configuration.ts";
+import { UsageError } from "./pretraining/configuration.ts";
 
 /** What a case can show, bottom layer first. */
 export const LAYERS = ["image", "reference", "prediction"] as const;
