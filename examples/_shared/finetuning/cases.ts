@@ -1,0 +1,194 @@
+import {
+  type DatasetCase,
+  type Finding,
+  indexDataset,
+  makePhantom,
+  readCase,
+  readVolume,
+  splitBySubject,
+  type Volume,
+} from "@med3d/volume";
+import { createHash } from "node:crypto";
+import { UsageError } from "../pretraining/configuration.ts";
+import { scanOf } from "../pretraining/scans.ts";
+import type { FinetuningConfiguration } from "./configuration.ts";
+import { readLabels } from "./read_labels.ts";
+
+/** A scan and what is known of it. */
+export interface LabelledCase {
+  /** Name within the data set. */
+  readonly id: string;
+  /** Whom it shows. */
+  readonly subject: string;
+  /** The side that the data set puts it on, where it does. */
+  readonly split?: "train" | "validation";
+  /** Where it comes from, for messages. */
+  readonly path: string;
+  /** Reads every channel in file order. */
+  readonly loadChannels: (report: (finding: Finding) => void) => Promise<Volume[]>;
+  /** Reads the label map, on the channels' grid; nothing where there is none. */
+  readonly loadLabels?: (report: (finding: Finding) => void) => Promise<Volume>;
+  /** Classes of the scan as a whole, where the data set gives them. */
+  readonly classLabels?: readonly number[];
+  /** Identifies channels and labels by their content, for a cache on disk; nothing where that is not known. */
+  readonly identify?: () => Promise<string | undefined>;
+}
+
+/** The cases of a data set. */
+export interface CaseList {
+  /** One line saying what was recognised. */
+  readonly description: string;
+  /** In a fixed order. */
+  readonly cases: readonly LabelledCase[];
+  /** What label values mean, where the data set says. */
+  readonly labelNames: ReadonlyMap<number, string>;
+  /** What is wrong with the data set, as far as its index shows. */
+  readonly findings: readonly Finding[];
+}
+
+type CaseChoice = Pick<FinetuningConfiguration, "data" | "modality" | "channels" | "phantoms" | "seed" | "task">;
+
+/** Lists the cases that a configuration names: phantoms, or those of a folder. */
+export async function listCases(choice: CaseChoice): Promise<CaseList> {
+  return choice.data === null ? phantomCases(choice) : await folderCases(choice.data, choice);
+}
+
+function phantomCases({ phantoms, seed }: CaseChoice): CaseList {
+  const names = new Map<number, string>();
+  const cases = Array.from({ length: phantoms }, (_, index): LabelledCase => {
+    const id = `phantom-${String(index).padStart(3, "0")}`;
+    const make = () => makePhantom(`${seed}/${id}`, { kind: "ct-torso" });
+    return {
+      id,
+      subject: id,
+      path: id,
+      loadChannels: () => Promise.resolve([make().volume]),
+      loadLabels: () => Promise.resolve(make().labels),
+    };
+  });
+  for (const [value, name] of Object.entries(makePhantom(`${seed}/names`).labelNames)) names.set(Number(value), name);
+  return {
+    description: `${phantoms} CT-like phantoms made here, with their labels`,
+    cases,
+    labelNames: names,
+    findings: [],
+  };
+}
+
+async function folderCases(path: string, { modality, channels, task }: CaseChoice): Promise<CaseList> {
+  const index = await indexDataset(path);
+  const others = await Promise.all(
+    Array.from({ length: channels - 1 }, (_, i) => indexDataset(path, { channel: i + 1 })),
+  );
+  const findings = [...index.findings];
+  const cases: LabelledCase[] = [];
+  for (const entry of index.cases) {
+    if (task === "segment" && entry.labelPath === undefined) {
+      findings.push({
+        severity: "warning",
+        code: "no-labels",
+        path: entry.imagePath,
+        message: "it has no label map and is left out",
+        fix: "Add its label map, or remove the scan.",
+      });
+      continue;
+    }
+    cases.push(caseOf(entry, others.map(({ cases }) => cases.find(({ id }) => id === entry.id)), modality));
+  }
+  return { description: index.description, cases, labelNames: index.labelNames ?? new Map(), findings };
+}
+
+function caseOf(
+  entry: DatasetCase,
+  others: readonly (DatasetCase | undefined)[],
+  modality: CaseChoice["modality"],
+): LabelledCase {
+  const { id, subject, split, imagePath, labelPath, classLabels } = entry;
+  const scan = scanOf(entry, { modality, heldOut: false });
+  return {
+    id,
+    subject,
+    path: imagePath,
+    ...(split && { split }),
+    ...(classLabels && { classLabels }),
+    loadChannels: async (report) => {
+      const first = others.length === 0 ? await scan.load(report) : await readFirst(entry, modality, report);
+      const rest = await Promise.all(
+        others.map((other, i) => readOther(entry, other, { frame: i + 1, modality, report })),
+      );
+      return [first, ...rest];
+    },
+    ...(labelPath !== undefined && { loadLabels: (report) => readLabels(labelPath, report) }),
+    ...(others.length === 0 && scan.identify && { identify: scan.identify }),
+  };
+}
+
+type Report = (finding: Finding) => void;
+
+/** The first of several channels: a file of its own, or the first volume of a 4D file. */
+async function readFirst(entry: DatasetCase, modality: CaseChoice["modality"], report: Report): Promise<Volume> {
+  if (entry.files || entry.item) return await readCase(entry, { onFinding: report });
+  return await readVolume(entry.imagePath, { frame: 0, modality: modality ?? entry.modality, onFinding: report });
+}
+
+async function readOther(
+  entry: DatasetCase,
+  other: DatasetCase | undefined,
+  { frame, modality, report }: { frame: number; modality: CaseChoice["modality"]; report: Report },
+): Promise<Volume> {
+  const made = modality ?? other?.modality ?? entry.modality;
+  if (other && other.imagePath !== entry.imagePath) return await readCase(other, { modality: made, onFinding: report });
+  return await readVolume(entry.imagePath, { frame, modality: made, onFinding: report });
+}
+
+/** The cases of a run, by what they are for. */
+export interface CaseSplit {
+  /** Trained on. */
+  readonly training: readonly LabelledCase[];
+  /** Weights are chosen by; part of the data set's training side. */
+  readonly validation: readonly LabelledCase[];
+  /** Evaluated on at the end, and nothing else. */
+  readonly test: readonly LabelledCase[];
+  /** What had to be moved. */
+  readonly findings: readonly Finding[];
+}
+
+/**
+ * Splits cases by subject: the data set's own held-out side, or a seeded share, is for the end alone; of the rest a seeded share validates; of
+ * what then remains the share of `labels` is trained on, whose subjects for one seed are among those of any larger share.
+ *
+ * @throws UsageError when nothing is left to train on.
+ */
+export function splitCases(
+  cases: readonly LabelledCase[],
+  { heldOutFraction, validationFraction, labels, seed }: Pick<
+    FinetuningConfiguration,
+    "heldOutFraction" | "validationFraction" | "labels" | "seed"
+  >,
+): CaseSplit {
+  const outer = splitBySubject(cases, { heldOutFraction, seed: `${seed}` });
+  const undecided = outer.training.map(({ split: _, ...rest }): LabelledCase => rest);
+  const inner = validationFraction === 0
+    ? { training: undecided, heldOut: [] }
+    : splitBySubject(undecided, { heldOutFraction: validationFraction, seed: `${seed}/validation` });
+  const training = nestedSubset(inner.training, labels, `${seed}/labels`);
+  if (training.length === 0) {
+    throw new UsageError(`Cannot fine-tune: no labelled scan is left to train on, of ${cases.length}. Add scans.`);
+  }
+  return { training, validation: inner.heldOut, test: outer.heldOut, findings: outer.findings };
+}
+
+/** The first subjects in a line that the seed fixes, at least one: a smaller share is part of a larger one. */
+export function nestedSubset<Case extends { readonly subject: string }>(
+  cases: readonly Case[],
+  share: number,
+  seed: string,
+): Case[] {
+  const placeOf = (subject: string): string =>
+    createHash("sha256").update(JSON.stringify([seed, subject])).digest("hex");
+  const line = [...new Set(cases.map(({ subject }) => subject))]
+    .map((subject) => ({ subject, place: placeOf(subject) }))
+    .sort((a, b) => a.place < b.place ? -1 : 1);
+  const kept = new Set(line.slice(0, Math.max(1, Math.round(share * line.length))).map(({ subject }) => subject));
+  return cases.filter(({ subject }) => kept.has(subject));
+}

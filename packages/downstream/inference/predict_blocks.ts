@@ -1,0 +1,225 @@
+import type { Volume } from "@med3d/volume";
+import * as tf from "@tensorflow/tfjs-core";
+import { smallestFiniteOf } from "./_fill.ts";
+import { type Box, cutIntoBlocks, type Extent, gaussianImportance, intersect, windowStarts } from "./windows.ts";
+
+/** Options of {@linkcode predictBlocks} and what builds on it. */
+export interface SlidingWindowOptions {
+  /** `[depth, height, width]` of what the network sees. */
+  readonly patchSize: Extent;
+  /** Channels of the network's output. */
+  readonly outChannels: number;
+  /** Least share of a window that its neighbour covers too, in [0, 1). Default 0.5. */
+  readonly overlap?: number;
+  /** Windows that the network gets at a time. Default 2. */
+  readonly batch?: number;
+  /** Axes along which windows are mirrored besides, in every combination, 0 depth, 1 height, 2 width; logits are averaged. Default none. */
+  readonly mirrorAxes?: readonly (0 | 1 | 2)[];
+  /** Most bytes that sums of logits may take; a larger scan is done block by block. Default 256 MiB. */
+  readonly sumBytes?: number;
+  /** Stops between two batches of windows by throwing its reason. */
+  readonly signal?: AbortSignal;
+  /** Called after each batch of windows. */
+  readonly onWindows?: (done: number, total: number) => void;
+}
+
+/** A part of a scan and the network's word on it. */
+export interface PredictedBlock extends Box {
+  /** `[depth, height, width, outChannels]` in C order: the windows' logits, averaged by Gaussian weights. */
+  readonly logits: Float32Array;
+}
+
+/** One window that is to be predicted: where, and along which axes mirrored. */
+interface Job {
+  readonly box: Box;
+  readonly flips: readonly boolean[];
+}
+
+/**
+ * Predicts a scan by sliding windows, block by block, so that memory is bounded by a block's sums however large the scan is.
+ *
+ * Windows lie on one grid for the whole scan; those that reach into two blocks are predicted for each. Voxels therefore get the same
+ * sums, in the same order, however the scan is cut. A scan smaller than the patch is padded with each channel's smallest finite voxel.
+ *
+ * @param channels The network's input, prepared, on one grid; left as they are.
+ * @param predict Computes `[batch, depth, height, width, outChannels]` logits of `[batch, depth, height, width, channels]`; runs in a `tf.tidy`.
+ * @param options Patch, overlap, mirroring and limits.
+ * @returns The blocks in C order; each covers voxels that no other does, and all together the scan.
+ * @throws RangeError when an option is out of range or the channels differ in shape.
+ */
+export async function* predictBlocks(
+  channels: readonly Volume[],
+  predict: (batch: tf.Tensor5D) => tf.Tensor5D,
+  options: SlidingWindowOptions,
+): AsyncGenerator<PredictedBlock> {
+  const { patchSize, outChannels, overlap = 0.5, batch = 2, mirrorAxes = [], sumBytes = 2 ** 28, signal } = options;
+  checkOptions(channels, { ...options, overlap, batch, sumBytes });
+  const { shape } = channels[0]!;
+  const isPadded = patchSize.some((extent, axis) => extent > shape[axis]!);
+  const fills = channels.map(({ data }) => isPadded ? smallestFiniteOf(data) : 0);
+  const importance = gaussianImportance(patchSize);
+  const windows = windowsOf(shape, patchSize, overlap);
+  const flips = combinations(mirrorAxes);
+  const blocks = cutIntoBlocks(shape, patchSize, Math.floor(sumBytes / (4 * (outChannels + 1))));
+  const jobsOf = (block: Box): Job[] =>
+    windows.filter((box) => intersect(box, block)).flatMap((box) => flips.map((flip) => ({ box, flips: flip })));
+  const total = blocks.reduce((sum, block) => sum + jobsOf(block).length, 0);
+  let done = 0;
+  for (const block of blocks) {
+    const sums = new BlockSums(block, outChannels);
+    const jobs = jobsOf(block);
+    for (let first = 0; first < jobs.length; first += batch) {
+      signal?.throwIfAborted();
+      const some = jobs.slice(first, first + batch);
+      const input = tf.tensor5d(cutWindows(channels, some, { patchSize, fills }), [
+        some.length,
+        ...patchSize,
+        channels.length,
+      ]);
+      const output = tf.tidy(() => predict(input));
+      const logits = await output.data<"float32">();
+      input.dispose();
+      output.dispose();
+      checkOutput(logits.length, some.length * importance.length * outChannels);
+      some.forEach((job, i) => sums.add(job, logits, { offset: i * importance.length, patchSize, importance }));
+      done += some.length;
+      options.onWindows?.(done, total);
+    }
+    yield { ...block, logits: sums.mean() };
+  }
+}
+
+/** Sums of weighted logits over the voxels of a block. */
+class BlockSums {
+  readonly #block: Box;
+  readonly #channels: number;
+  readonly #sums: Float32Array;
+  readonly #weights: Float32Array;
+
+  constructor(block: Box, channels: number) {
+    const voxels = block.shape[0] * block.shape[1] * block.shape[2];
+    this.#block = block;
+    this.#channels = channels;
+    this.#sums = new Float32Array(voxels * channels);
+    this.#weights = new Float32Array(voxels);
+  }
+
+  /** Adds the part of a window that lies in the block; `offset` is the window's first voxel in the batch. */
+  add(
+    { box, flips }: Job,
+    logits: Float32Array,
+    { offset, patchSize, importance }: { offset: number; patchSize: Extent; importance: Float32Array },
+  ): void {
+    const shared = intersect(box, this.#block);
+    if (!shared) return;
+    const channels = this.#channels;
+    const [, height, width] = this.#block.shape;
+    const from = (axis: 0 | 1 | 2, place: number): number => {
+      const inWindow = place - box.start[axis];
+      return flips[axis] ? patchSize[axis] - 1 - inWindow : inWindow;
+    };
+    for (let z = shared.start[0]; z < shared.start[0] + shared.shape[0]; z++) {
+      for (let y = shared.start[1]; y < shared.start[1] + shared.shape[1]; y++) {
+        const row = (from(0, z) * patchSize[1] + from(1, y)) * patchSize[2];
+        const [inZ, inY] = [z - this.#block.start[0], y - this.#block.start[1]];
+        const target = (inZ * height + inY) * width - this.#block.start[2];
+        const straight = ((z - box.start[0]) * patchSize[1] + y - box.start[1]) * patchSize[2] - box.start[2];
+        for (let x = shared.start[2]; x < shared.start[2] + shared.shape[2]; x++) {
+          const weight = importance[straight + x]!;
+          const source = (offset + row + from(2, x)) * channels;
+          this.#weights[target + x]! += weight;
+          for (let c = 0; c < channels; c++) this.#sums[(target + x) * channels + c]! += weight * logits[source + c]!;
+        }
+      }
+    }
+  }
+
+  /** Divides the sums by their weights, in place. */
+  mean(): Float32Array {
+    const channels = this.#channels;
+    for (let voxel = 0, i = 0; voxel < this.#weights.length; voxel++) {
+      const weight = this.#weights[voxel]!;
+      for (let c = 0; c < channels; c++, i++) this.#sums[i]! /= weight;
+    }
+    return this.#sums;
+  }
+}
+
+/** All windows of a grid in C order; one that begins before the grid where the patch is larger, the grid in its middle. */
+function windowsOf(shape: Extent, patchSize: Extent, overlap: number): Box[] {
+  const starts = shape.map((extent, axis) => {
+    const missing = patchSize[axis]! - extent;
+    return missing > 0 ? [-Math.ceil(missing / 2)] : windowStarts(extent, patchSize[axis]!, overlap);
+  });
+  return starts[0]!.flatMap((z) =>
+    starts[1]!.flatMap((y) => starts[2]!.map((x): Box => ({ start: [z, y, x], shape: patchSize })))
+  );
+}
+
+function combinations(axes: readonly (0 | 1 | 2)[]): boolean[][] {
+  return [...new Set(axes)].reduce<boolean[][]>(
+    (made, axis) => made.flatMap((flips) => [flips, flips.with(axis, true)]),
+    [[false, false, false]],
+  );
+}
+
+/** Copies windows out of the channels, mirrored where asked for, `[windows, depth, height, width, channels]`. */
+function cutWindows(
+  channels: readonly Volume[],
+  jobs: readonly Job[],
+  { patchSize, fills }: { patchSize: Extent; fills: readonly number[] },
+): Float32Array {
+  const [depth, height, width] = channels[0]!.shape;
+  const voxels = patchSize[0] * patchSize[1] * patchSize[2];
+  const cut = new Float32Array(jobs.length * voxels * channels.length);
+  let i = 0;
+  for (const { box: { start }, flips } of jobs) {
+    const place = (axis: 0 | 1 | 2, index: number): number =>
+      start[axis] + (flips[axis] ? patchSize[axis] - 1 - index : index);
+    for (let a = 0; a < patchSize[0]; a++) {
+      const z = place(0, a);
+      for (let b = 0; b < patchSize[1]; b++) {
+        const y = place(1, b);
+        const isInside = z >= 0 && z < depth && y >= 0 && y < height;
+        for (let c = 0; c < patchSize[2]; c++) {
+          const x = place(2, c);
+          const voxel = isInside && x >= 0 && x < width ? (z * height + y) * width + x : -1;
+          for (let channel = 0; channel < channels.length; channel++) {
+            cut[i++] = voxel < 0 ? fills[channel]! : channels[channel]!.data[voxel]!;
+          }
+        }
+      }
+    }
+  }
+  return cut;
+}
+
+function checkOptions(
+  channels: readonly Volume[],
+  { patchSize, outChannels, overlap, batch, sumBytes }: Required<
+    Pick<SlidingWindowOptions, "patchSize" | "outChannels" | "overlap" | "batch" | "sumBytes">
+  >,
+): void {
+  const refuse = (what: string, got: unknown, expected: string): never => {
+    throw new RangeError(`Cannot predict by windows: ${what}: got ${got}, expected ${expected}.`);
+  };
+  const isCount = (value: number): boolean => Number.isSafeInteger(value) && value > 0;
+  if (channels.length === 0) refuse("there is no channel", 0, "at least one volume");
+  const other = channels.find(({ shape }) => `${shape}` !== `${channels[0]!.shape}`);
+  if (other) refuse("channels differ in shape", `[${other.shape}]`, `[${channels[0]!.shape}]`);
+  if (patchSize.length !== 3 || !patchSize.every(isCount)) {
+    refuse("patchSize is wrong", patchSize, "three positive integers");
+  }
+  if (!isCount(outChannels)) refuse("outChannels is wrong", outChannels, "a positive integer");
+  if (!isCount(batch)) refuse("batch is wrong", batch, "a positive integer");
+  if (!(overlap >= 0 && overlap < 1)) refuse("overlap is out of range", overlap, "0 to below 1");
+  if (!(sumBytes >= 4 * (outChannels + 1))) refuse("sumBytes is too small", sumBytes, "room for one voxel at least");
+}
+
+function checkOutput(values: number, expected: number): void {
+  if (values === expected) return;
+  throw new RangeError(
+    `Cannot predict by windows: the network's output has another size: got ${values} values, expected ${expected}. ` +
+      `Check outChannels.`,
+  );
+}
