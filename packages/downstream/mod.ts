@@ -29,6 +29,15 @@ export * from "./losses/tversky_loss.ts";
 export * from "./networks/classification_network.ts";
 export * from "./networks/create_segmentation_network.ts";
 export * from "./networks/segmentation_network.ts";
+export * from "./inference/predict_blocks.ts";
+export * from "./inference/segment_volume.ts";
+export { type Box, type Extent, gaussianImportance, windowStarts } from "./inference/windows.ts";
+export * from "./optimisation/layer_groups.ts";
+export * from "./optimisation/scaled_optimizer.ts";
+export * from "./postprocess/fill_holes.ts";
+export * from "./postprocess/keep_largest.ts";
+export * from "./postprocess/measure_structures.ts";
+export * from "./preprocessing/preprocess.ts";
 export {
   brierScore,
   type Calibration,
