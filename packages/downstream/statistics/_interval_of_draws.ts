@@ -40,9 +40,10 @@ function correctTails(
   leftOut: readonly number[],
 ): number[] | undefined {
   let [below, equal] = [0, 0];
+  const rounding = 1e-12 * (draws.at(-1)! - draws[0]!); // the order of a sum is no difference
   for (const draw of draws) {
-    if (draw < estimate) below++;
-    else if (draw === estimate) equal++;
+    if (draw < estimate - rounding) below++;
+    else if (draw <= estimate + rounding) equal++;
   }
   const bias = normalQuantile((below + equal / 2) / draws.length);
   const centre = leftOut.reduce((sum, value) => sum + value, 0) / leftOut.length;

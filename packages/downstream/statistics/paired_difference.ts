@@ -1,7 +1,7 @@
 import { differencesOf } from "./_check_values.ts";
 import { bootstrapInterval, type BootstrapOptions, type Interval } from "./bootstrap_interval.ts";
 import { mean, quantile } from "./describe.ts";
-import { pairedPermutationTest } from "./paired_permutation_test.ts";
+import { pairedPermutationTest } from "./paired_permutation.ts";
 import { wilcoxonSignedRank } from "./wilcoxon_signed_rank.ts";
 
 /** How two conditions differ over the same cases. */
