@@ -24,6 +24,10 @@ export interface LabelledCase {
   readonly split?: "train" | "validation";
   /** Where it comes from, for messages. */
   readonly path: string;
+  /** The files of its DICOM series, where it is one. */
+  readonly files?: readonly string[];
+  /** Which volume of these files it is, where they hold several. */
+  readonly series?: string;
   /** Reads every channel in file order. */
   readonly loadChannels: (report: (finding: Finding) => void) => Promise<Volume[]>;
   /** Reads the label map, on the channels' grid; nothing where there is none. */
@@ -111,6 +115,8 @@ function caseOf(
     path: imagePath,
     ...(split && { split }),
     ...(classLabels && { classLabels }),
+    ...(entry.files && { files: entry.files }),
+    ...(entry.series !== undefined && { series: entry.series }),
     loadChannels: async (report) => {
       const first = others.length === 0 ? await scan.load(report) : await readFirst(entry, modality, report);
       const rest = await Promise.all(

@@ -9,6 +9,7 @@ import { chooseRunFolder, type FoundRun, makeRunFolder, writeWhole } from "../pr
 import { startProgress } from "../progress.ts";
 import { formatTable } from "../report/table.ts";
 import { TrainingProgress } from "../training_progress.ts";
+import { CASES_FILE } from "../view_cases.ts";
 import type { FinetuningConfiguration } from "./configuration.ts";
 import { writeModel } from "./describe_model.ts";
 import { type CaseVolumes, type EvaluatedCase, evaluateSegmentation } from "./evaluate_segmentation.ts";
@@ -103,7 +104,7 @@ async function finish(
   await writeWhole(join(out, FINETUNING_FILES.findings), JSON.stringify(findings, null, 2) + "\n");
   const figures = { chosen: trained.chosen, summary, cases: evaluated };
   await writeWhole(join(out, FINETUNING_FILES.evaluation), JSON.stringify(figures, null, 2) + "\n");
-  if (listed.length > 0) await writeWhole(join(out, "cases.json"), JSON.stringify({ cases: listed }, null, 2) + "\n");
+  if (listed.length > 0) await writeWhole(join(out, CASES_FILE), JSON.stringify({ cases: listed }, null, 2) + "\n");
   const seconds = (performance.now() - startedAt) / 1000;
   await writeFinetuningReport({ run, trained, evaluated, summary, shown, trainedSeconds, seconds });
   printFindings(findings, out);
