@@ -1,0 +1,127 @@
+/**
+ * `deno task evaluate --predictions … --references …`: compares predictions with references, case by case, and averages without dropping what
+ * was missed.
+ */
+import { type Command, Option } from "commander";
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { createCommand, EXIT, parseNumber, runProgram } from "../_shared/command.ts";
+import { evaluateFolders, type FolderSettings } from "../_shared/evaluation/evaluate_folders.ts";
+import { folderHtml, folderText } from "../_shared/evaluation/folder_report.ts";
+import { casesCsv, summaryCsv } from "../_shared/evaluation/folder_tables.ts";
+import { UsageError } from "../_shared/pretraining/configuration.ts";
+import { writeWhole } from "../_shared/pretraining/run_folder.ts";
+import { type Progress, startProgress } from "../_shared/progress.ts";
+import { formatCsv } from "../_shared/report/csv.ts";
+import { stopSignal } from "../_shared/stop_signal.ts";
+
+interface Flags extends FolderSettings {
+  readonly task: "segment" | "classify";
+  readonly out?: string;
+  readonly json: boolean;
+}
+
+/** What an evaluation leaves: text for the terminal, and files by name. */
+interface Outcome {
+  readonly text: string;
+  readonly json: unknown;
+  readonly files: ReadonlyMap<string, string>;
+  readonly errors: number;
+}
+
+function command(): Command {
+  return createCommand(
+    "evaluate",
+    "Compares predictions with references and averages without dropping what was missed.",
+  )
+    .requiredOption("--predictions <path>", "folder of predicted label maps, or one")
+    .requiredOption("--references <path>", "folder of true label maps with the same names, or one")
+    .addOption(new Option("--task <name>", "what was predicted").choices(["segment", "classify"]).default("segment"))
+    .option(
+      "--labels <names>",
+      "dataset.json, or liver=1,tumour=2,both=1+2 (default: a dataset.json in or above the references, else the values that occur)",
+    )
+    .option(
+      "--ignore-label <n>",
+      "label of the reference to leave out (default: what dataset.json calls ignore)",
+      parseNumber,
+    )
+    .option("--tolerance-mm <mm>", "distance that counts as agreement in surface Dice", parseNumber, 1)
+    .addOption(
+      new Option("--surface <kind>", "surfels: marching-cubes areas; voxels: boundary voxels; none: overlap alone")
+        .choices(["surfels", "voxels", "none"]).default("surfels"),
+    )
+    .option("--out <folder>", "write evaluation.json, cases.csv, summary.csv and report.html there (default: none)")
+    .option("--json", "print one JSON object and nothing else (default: text)", false)
+    .option("--resamples <n>", "draws of the bootstrap", parseNumber, 2000)
+    .option("--seed <text>", "seed of the bootstrap", "evaluate")
+    .addHelpText(
+      "after",
+      `
+A reference without a prediction, or with one that can't be read or lies on another grid, counts as missed; nothing is resampled.
+Exit codes: 0 no errors found, 1 errors found, 2 wrong usage, 130 stopped. Progress goes to stderr.`,
+    );
+}
+
+async function evaluateMaps(flags: Flags, signal: AbortSignal): Promise<Outcome> {
+  let bar: { readonly phase: string; readonly progress: Progress } | undefined;
+  try {
+    const evaluation = await evaluateFolders(flags, {
+      signal,
+      onCase: (done, total, phase) => {
+        if (bar?.phase !== phase) {
+          bar?.progress.stop();
+          bar = { phase, progress: startProgress({ label: phase, total, to: "stderr" }) };
+        }
+        bar.progress.update(done, "cases");
+      },
+    });
+    const { cases, summary, findings } = evaluation;
+    const files = new Map([
+      ["cases.csv", formatCsv(casesCsv(cases))],
+      ...summary ? [["summary.csv", formatCsv(summaryCsv(summary))] as const] : [],
+      ...flags.out === undefined ? [] : [["report.html", await folderHtml(evaluation)] as const],
+    ]);
+    const errors = findings.filter(({ severity }) => severity === "error").length;
+    return { text: folderText(evaluation), json: evaluation, files, errors };
+  } finally {
+    bar?.progress.stop();
+  }
+}
+
+async function main(args: readonly string[]): Promise<number> {
+  const parser = command();
+  await parser.parseAsync(args as string[], { from: "user" });
+  if (parser.args.length > 0) {
+    throw new UsageError(`Cannot evaluate: got a stray argument "${parser.args[0]}". See --help.`);
+  }
+  const { task, out, json, ...settings } = parser.opts<Flags & Record<string, unknown>>();
+  if (!(settings.toleranceMm >= 0)) {
+    throw new UsageError(`Cannot evaluate: bad --tolerance-mm: got ${settings.toleranceMm}, expected 0 or more.`);
+  }
+  if (!Number.isInteger(settings.resamples) || settings.resamples < 1) {
+    throw new UsageError(
+      `Cannot evaluate: bad --resamples: got ${settings.resamples}, expected a positive whole number.`,
+    );
+  }
+  using stop = stopSignal();
+  try {
+    const flags = { ...settings, task, json, ...out !== undefined && { out } } as Flags;
+    const outcome = await evaluateMaps(flags, stop.signal);
+    if (out !== undefined) await writeFiles(out, outcome);
+    console.log(json ? JSON.stringify(outcome.json, null, 1) : outcome.text);
+    if (out !== undefined && !json) console.log(`\nReport: ${join(out, "report.html")}`);
+    return outcome.errors > 0 ? EXIT.failed : EXIT.done;
+  } catch (error) {
+    if (!stop.signal.aborted) throw error;
+    return EXIT.stopped;
+  }
+}
+
+async function writeFiles(out: string, { json, files }: Outcome): Promise<void> {
+  await mkdir(out, { recursive: true });
+  await writeWhole(join(out, "evaluation.json"), JSON.stringify(json, null, 1) + "\n");
+  for (const [name, text] of files) await writeWhole(join(out, name), text);
+}
+
+if (import.meta.main) Deno.exit(await runProgram(() => main(Deno.args)));
