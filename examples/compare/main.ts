@@ -37,15 +37,15 @@ async function main(args: readonly string[]): Promise<number> {
   const path = command.args[0]!;
   const values = await readConfigurationFile(path);
   const protocol = parseProtocol(values, `protocol ${path}`);
-  const [out, data] = [protocol.out, protocol.data].map((given) => given && resolve(dirname(path), given));
-  const cells = listCells({ ...protocol, data: data ?? null }, out!);
+  const out = resolve(dirname(path), protocol.out);
+  const cells = listCells(protocol, { out, data: protocol.data && resolve(dirname(path), protocol.data) });
   if (command.opts<{ dryRun: boolean }>().dryRun) {
     await listRuns(cells);
     return EXIT.done;
   }
-  await using _lock = await lockFolder(out!);
+  await using _lock = await lockFolder(out);
   using stop = stopSignal();
-  const report = (): Promise<void> => writeReport(cells, { protocol, values, out: out! });
+  const report = (): Promise<void> => writeReport(cells, { protocol, values, out });
   const runs = await missingRuns((await standing(cells)).missing);
   try {
     await runMissing(runs, { signal: stop.signal, afterEach: report });
@@ -55,7 +55,7 @@ async function main(args: readonly string[]): Promise<number> {
     return EXIT.stopped;
   }
   await report();
-  console.log(`\nReport: ${join(out!, "report.html")}`);
+  console.log(`\nReport: ${join(out, "report.html")}`);
   return EXIT.done;
 }
 

@@ -29,17 +29,25 @@ export interface ComparedCell extends Cell {
 
 const RESULT_FILE = "evaluation.json";
 
+/** Where a protocol's paths lead. */
+export interface ProtocolPlaces {
+  /** The comparison's folder. */
+  readonly out: string;
+  /** The data; null: phantoms. */
+  readonly data: string | null;
+}
+
 /**
  * Lists the fine-tunings of a protocol: seed by seed and share by share, so that what a stopped comparison has finished can be compared.
  *
  * @param protocol What is compared.
- * @param out The comparison's folder.
+ * @param places Its paths, resolved. Names of folders follow from the protocol as it is written, so that a comparison can be moved.
  */
-export function listCells(protocol: Protocol, out: string): ComparedCell[] {
+export function listCells(protocol: Protocol, places: ProtocolPlaces): ComparedCell[] {
   const cells: ComparedCell[] = [];
   for (const seed of protocol.seeds) {
     for (const labels of protocol.labels) {
-      for (const arm of Object.keys(protocol.arms)) cells.push(comparedCell(protocol, { arm, labels, seed, out }));
+      for (const arm of Object.keys(protocol.arms)) cells.push(comparedCell(protocol, { arm, labels, seed }, places));
     }
   }
   return cells;
@@ -47,31 +55,36 @@ export function listCells(protocol: Protocol, out: string): ComparedCell[] {
 
 function comparedCell(
   protocol: Protocol,
-  { arm, labels, seed, out }: { arm: string; labels: number; seed: number; out: string },
+  { arm, labels, seed }: Pick<ComparedCell, "arm" | "labels" | "seed">,
+  { out, data }: ProtocolPlaces,
 ): ComparedCell {
-  const { data } = protocol;
   const { pretraining, finetuning } = protocol.arms[arm]!;
+  const shared = { data: protocol.data, seed };
   const from = pretraining &&
-    cell("pretrain", `${out}/pretrain/${arm}-seed${seed}`, { ...protocol.pretraining, ...pretraining, data, seed });
-  const configuration = {
-    ...protocol.finetuning,
-    ...finetuning,
-    data,
-    seed,
-    labels,
-    weights: from ? from.folder : "none",
+    placed("pretrain", `${arm}-seed${seed}`, { ...protocol.pretraining, ...pretraining, ...shared });
+  const settings = { ...protocol.finetuning, ...finetuning, ...shared, labels, weights: from ? from.name : "none" };
+  const tuned = placed("finetune", `${arm}-labels${labels}-seed${seed}`, settings);
+  const cellOf = ({ program, name, settings }: Placed, changes: object): Cell => {
+    const folder = join(out, program, name);
+    return { program, folder, configuration: { ...settings, data, ...changes }, resultFile: join(folder, RESULT_FILE) };
   };
+  const start = from && cellOf(from, {});
   return {
-    ...cell("finetune", `${out}/finetune/${arm}-labels${labels}-seed${seed}`, configuration),
+    ...cellOf(tuned, start ? { weights: start.folder } : {}),
     arm,
     labels,
     seed,
-    ...(from && { pretraining: from }),
+    ...(start && { pretraining: start }),
   };
 }
 
-function cell(program: Cell["program"], name: string, configuration: Cell["configuration"]): Cell {
-  const hash = createHash("sha256").update(canonicalJson(configuration)).digest("hex").slice(0, 8);
-  const folder = join(`${name}-${hash}`);
-  return { program, folder, configuration, resultFile: join(folder, RESULT_FILE) };
+/** A run and the name of its folder. */
+interface Placed extends Pick<Cell, "program"> {
+  readonly name: string;
+  readonly settings: Readonly<Record<string, unknown>>;
+}
+
+function placed(program: Cell["program"], name: string, settings: Placed["settings"]): Placed {
+  const hash = createHash("sha256").update(canonicalJson(settings)).digest("hex").slice(0, 8);
+  return { program, name: `${name}-${hash}`, settings };
 }

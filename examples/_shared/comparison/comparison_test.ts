@@ -38,7 +38,7 @@ Deno.test("parseProtocol: refuses what no run could follow, before any runs", ()
 });
 
 Deno.test("listCells: every arm, share and seed once; a changed setting moves only the runs that it changes", async () => {
-  const cells = listCells(parseProtocol(PROTOCOL, "protocol"), "out");
+  const cells = listCells(parseProtocol(PROTOCOL, "protocol"), { out: "out", data: null });
   assert.equal(cells.length, 8);
   assert.equal(new Set(cells.map(({ folder }) => folder)).size, 8);
   const runs = await missingRuns((await standing(cells)).missing);
@@ -46,7 +46,9 @@ Deno.test("listCells: every arm, share and seed once; a changed setting moves on
   const [pretraining] = runs.filter(({ program }) => program === "pretrain");
   assert.equal(runs[runs.indexOf(pretraining!) + 1]!.configuration["weights"], pretraining!.folder);
   const foldersOf = (changes: object): string[] =>
-    listCells(parseProtocol({ ...PROTOCOL, ...changes }, "protocol"), "out").map(({ folder }) => folder);
+    listCells(parseProtocol({ ...PROTOCOL, ...changes }, "protocol"), { out: "out", data: null }).map(({ folder }) =>
+      folder
+    );
   const before = cells.map(({ folder }) => folder);
   const longer = foldersOf({ pretraining: { steps: 11 } });
   assert.deepEqual(before.map((folder, i) => folder === longer[i]), cells.map(({ arm }) => arm === "scratch"));
