@@ -1,8 +1,9 @@
 import { CaptionStore, EmbeddingStore, MeasuringCaptioner } from "@med3d/captioner";
 import { countParameters } from "@med3d/nn";
 import type { Finding } from "@med3d/volume";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { formatFinding } from "../finding.ts";
+import { writeSplit } from "../seen_scans.ts";
 import { startProgress } from "../progress.ts";
 import { TrainingProgress } from "../training_progress.ts";
 import { figuresTable, formatTable, retrievalTable } from "../report/table.ts";
@@ -66,6 +67,11 @@ export async function pretrain(
     await writeWhole(join(out, RUN_FILES.findings), JSON.stringify(findings, null, 2) + "\n");
     printFindings(findings, out);
     const { corpus } = built;
+    await writeSplit(out, configuration.data && resolve(configuration.data), {
+      training: scans.scans.filter(({ heldOut }) => !heldOut),
+      validation: [],
+      test: scans.scans.filter(({ heldOut }) => heldOut),
+    });
     const model = createPretrainingModel({
       configuration,
       encoder: run.encoder,

@@ -25,6 +25,8 @@ export interface ScanSource {
   readonly files?: readonly string[];
   /** Reads the scan in file order; oddities that did not stop the reading go to `onFinding`. */
   readonly load: (onFinding?: (finding: Finding) => void) => Promise<Volume>;
+  /** Identifies the scan by the bytes of its files; nothing where that is not known. */
+  readonly content?: () => Promise<string | undefined>;
   /** Identifies what is loaded by its content, for a cache on disk; nothing where that is not known. */
   readonly identify?: () => Promise<string | undefined>;
   /** What captions of its slices name it by: a hash of its content; nothing where that is not known. */
@@ -92,6 +94,7 @@ export function scanOf(
     path: entry.imagePath,
     files: entry.files ?? [entry.imagePath],
     load: (onFinding = () => {}) => readCase(entry, { modality: made, onFinding }),
+    content: () => hashCase(entry),
     identify,
     volumeHash: async () => {
       const content = await identify();
