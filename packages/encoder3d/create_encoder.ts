@@ -2,6 +2,8 @@ import { closest } from "fastest-levenshtein";
 import { MonaiUNetEncoder, type MonaiUNetOptions } from "./monai_unet/monai_unet_encoder.ts";
 import { ResNet, type ResNetDepth } from "./resnet/resnet.ts";
 import type { ResNetOptions } from "./resnet/resnet_options.ts";
+import { NnFormerEncoder } from "./nnformer/nnformer_encoder.ts";
+import type { NnFormerOptions } from "./nnformer/nnformer_options.ts";
 import { PlainUNet, type PlainUNetOptions } from "./plain_unet.ts";
 import { SegResNetEncoder, type SegResNetOptions } from "./seg_resnet/seg_resnet_encoder.ts";
 import { ResidualEncoderUNet, type ResidualEncoderUNetOptions } from "./residual_encoder_unet.ts";
@@ -23,6 +25,8 @@ export interface EncoderOptionsByName {
   readonly "resnet34": ResNetOptions;
   /** 3D ResNet-50, MONAI's or MedicalNet's. */
   readonly "resnet50": ResNetOptions;
+  /** nnFormer, the paper's. */
+  readonly "nnformer": NnFormerOptions;
   /** nnU-Net's plain U-Net. */
   readonly "plain-unet": PlainUNetOptions;
   /** nnU-Net's residual-encoder U-Net. */
@@ -49,6 +53,8 @@ export interface EncodersByName {
   readonly "resnet34": ResNet;
   /** 3D ResNet-50. */
   readonly "resnet50": ResNet;
+  /** nnFormer, the paper's. */
+  readonly "nnformer": NnFormerEncoder;
   /** nnU-Net's plain U-Net. */
   readonly "plain-unet": PlainUNet;
   /** nnU-Net's residual-encoder U-Net. */
@@ -109,6 +115,14 @@ const REGISTRY: { readonly [N in EncoderName]: Registration<N> } = {
   "resnet18": resnet(18),
   "resnet34": resnet(34),
   "resnet50": resnet(50),
+  "nnformer": {
+    summary: "Encoder of nnFormer: attention within the volume's windows",
+    optionNames: [
+      ...["inChannels", "imageSize", "features", "depths", "heads", "windows", "patchSize", "strides"],
+      ...["maskShifted", "mlpRatio", "dropPath", "recompute", "random"],
+    ],
+    make: (options) => new NnFormerEncoder(options),
+  },
   "plain-unet": {
     summary: "Encoder of nnU-Net's plain U-Net",
     optionNames: [...SHARED_OPTIONS, "convsPerStage"],

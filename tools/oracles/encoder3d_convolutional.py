@@ -108,9 +108,6 @@ def record(name, cases, make, pyramid):
     print(name, (folder / f"{name}.safetensors").stat().st_size, {case: fact["parameters"] for case, fact in facts.items()})
 
 
-record("resnet", RESNETS, resnet, resnet_pyramid)
-
-
 def seg_resnet(c):
     return SegResNet(init_filters=c["initFilters"], in_channels=c["inChannels"], out_channels=c["outChannels"], num_groups=c["groups"], norm_name="group",
                      blocks_down=c["blocksDown"], blocks_up=c["blocksUp"])
@@ -127,7 +124,6 @@ SEG_RESNETS = {
     "seg_resnet_deep": dict(inChannels=1, outChannels=1, initFilters=1, groups=1, blocksDown=[1, 1, 1, 2], blocksUp=[1, 1, 1], batch=1,
                             size=[8, 16, 8]),
 }
-record("seg_resnet", SEG_RESNETS, seg_resnet, seg_resnet_pyramid)
 
 
 def monai_unet(c):
@@ -161,4 +157,8 @@ MONAI_UNETS = {
     "monai_unet_anisotropic": dict(inChannels=1, outChannels=1, features=[2, 3, 4], strides=[[1, 2, 2], [2, 2, 2]], kernelSize=[1, 3, 3],
                                    upKernelSize=[3, 5, 3], residualUnits=1, bias=False, batch=1, size=[4, 8, 16]),
 }
-record("monai_unet", MONAI_UNETS, monai_unet, monai_unet_pyramid)
+
+if __name__ == "__main__":
+    record("resnet", RESNETS, resnet, resnet_pyramid)
+    record("seg_resnet", SEG_RESNETS, seg_resnet, seg_resnet_pyramid)
+    record("monai_unet", MONAI_UNETS, monai_unet, monai_unet_pyramid)

@@ -5,7 +5,9 @@ import { disposeParameters } from "@med3d/nn";
 import { testOnBackends } from "@med3d/webgpu-kernels/testing";
 import { createEncoder, type EncoderOptionsByName, listEncoders } from "../mod.ts";
 
-type Complete<N extends "vit" | "unetr" | "swin-unetr"> = Required<Omit<EncoderOptionsByName[N], "random">>;
+type Complete<N extends "vit" | "unetr" | "swin-unetr" | "nnformer"> = Required<
+  Omit<EncoderOptionsByName[N], "random">
+>;
 
 const vit: Complete<"vit"> = {
   inChannels: 1,
@@ -50,14 +52,30 @@ const swin: Complete<"swin-unetr"> = {
   recompute: false,
 };
 
+const nnformer: Complete<"nnformer"> = {
+  inChannels: 1,
+  imageSize: 8,
+  features: 4,
+  depths: 2,
+  heads: [1, 2],
+  windows: [2, 1],
+  patchSize: 2,
+  strides: [2],
+  maskShifted: true,
+  mlpRatio: 1,
+  dropPath: 0,
+  recompute: false,
+};
+
 testOnBackends("createEncoder: knows every option of the transformers and refuses others", () => {
   const random = new Random("registered");
   const made = {
     vit: createEncoder("vit", { ...vit, random }),
     unetr: createEncoder("unetr", { ...unetr, random }),
     "swin-unetr": createEncoder("swin-unetr", { ...swin, random }),
+    nnformer: createEncoder("nnformer", { ...nnformer, random }),
   };
-  const complete = { vit, unetr, "swin-unetr": swin };
+  const complete = { vit, unetr, "swin-unetr": swin, nnformer };
   for (const [name, encoder] of Object.entries(made) as [keyof typeof made, typeof made.vit][]) {
     const entry = listEncoders().find((entry) => entry.name === name)!;
     assert.deepEqual([...entry.optionNames].sort(), [...Object.keys(complete[name]), "random"].sort());
