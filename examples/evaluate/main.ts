@@ -7,15 +7,23 @@ import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { createCommand, EXIT, parseNumber, runProgram } from "../_shared/command.ts";
 import { evaluateFolders, type FolderSettings } from "../_shared/evaluation/evaluate_folders.ts";
+import {
+  evaluateScores,
+  scoreCsv,
+  scoreHtml,
+  type ScoreSettings,
+  scoreText,
+} from "../_shared/evaluation/evaluate_scores.ts";
 import { folderHtml, folderText } from "../_shared/evaluation/folder_report.ts";
 import { casesCsv, summaryCsv } from "../_shared/evaluation/folder_tables.ts";
+import { SCORE_KINDS } from "../_shared/evaluation/score_kinds.ts";
 import { UsageError } from "../_shared/pretraining/configuration.ts";
 import { writeWhole } from "../_shared/pretraining/run_folder.ts";
 import { type Progress, startProgress } from "../_shared/progress.ts";
 import { formatCsv } from "../_shared/report/csv.ts";
 import { stopSignal } from "../_shared/stop_signal.ts";
 
-interface Flags extends FolderSettings {
+interface Flags extends FolderSettings, Pick<ScoreSettings, "kind"> {
   readonly task: "segment" | "classify";
   readonly out?: string;
   readonly json: boolean;
@@ -34,8 +42,8 @@ function command(): Command {
     "evaluate",
     "Compares predictions with references and averages without dropping what was missed.",
   )
-    .requiredOption("--predictions <path>", "folder of predicted label maps, or one")
-    .requiredOption("--references <path>", "folder of true label maps with the same names, or one")
+    .requiredOption("--predictions <path>", "folder of predicted label maps, or one; CSV of probabilities")
+    .requiredOption("--references <path>", "folder of true label maps with the same names, or one; CSV of labels")
     .addOption(new Option("--task <name>", "what was predicted").choices(["segment", "classify"]).default("segment"))
     .option(
       "--labels <names>",
@@ -51,7 +59,10 @@ function command(): Command {
       new Option("--surface <kind>", "surfels: marching-cubes areas; voxels: boundary voxels; none: overlap alone")
         .choices(["surfels", "voxels", "none"]).default("surfels"),
     )
-    .option("--out <folder>", "write evaluation.json, cases.csv, summary.csv and report.html there (default: none)")
+    .addOption(
+      new Option("--kind <name>", "of --task classify (default: what the columns tell)").choices([...SCORE_KINDS]),
+    )
+    .option("--out <folder>", "write evaluation.json, report.html and tables as CSV there (default: none)")
     .option("--json", "print one JSON object and nothing else (default: text)", false)
     .option("--resamples <n>", "draws of the bootstrap", parseNumber, 2000)
     .option("--seed <text>", "seed of the bootstrap", "evaluate")
@@ -59,6 +70,8 @@ function command(): Command {
       "after",
       `
 A reference without a prediction, or with one that can't be read or lies on another grid, counts as missed; nothing is resampled.
+Tables of --task classify have a heading, a column "case" and perhaps "subject". Predictions: a column of probabilities for each class
+(multiclass, ordinal) or question (multilabel), or one value (regression). References: one column with the class, or a column for each question.
 Exit codes: 0 no errors found, 1 errors found, 2 wrong usage, 130 stopped. Progress goes to stderr.`,
     );
 }
@@ -89,6 +102,14 @@ async function evaluateMaps(flags: Flags, signal: AbortSignal): Promise<Outcome>
   }
 }
 
+async function evaluateTable({ predictions, references, kind, resamples, seed }: Flags): Promise<Outcome> {
+  const evaluation = await evaluateScores({ predictions, references, resamples, seed, ...kind && { kind } });
+  const { problem: _, ...json } = evaluation;
+  const files = new Map([["summary.csv", formatCsv(scoreCsv(evaluation))], ["report.html", scoreHtml(evaluation)]]);
+  const errors = evaluation.findings.filter(({ severity }) => severity === "error").length;
+  return { text: scoreText(evaluation), json, files, errors };
+}
+
 async function main(args: readonly string[]): Promise<number> {
   const parser = command();
   await parser.parseAsync(args as string[], { from: "user" });
@@ -107,7 +128,7 @@ async function main(args: readonly string[]): Promise<number> {
   using stop = stopSignal();
   try {
     const flags = { ...settings, task, json, ...out !== undefined && { out } } as Flags;
-    const outcome = await evaluateMaps(flags, stop.signal);
+    const outcome = task === "classify" ? await evaluateTable(flags) : await evaluateMaps(flags, stop.signal);
     if (out !== undefined) await writeFiles(out, outcome);
     console.log(json ? JSON.stringify(outcome.json, null, 1) : outcome.text);
     if (out !== undefined && !json) console.log(`\nReport: ${join(out, "report.html")}`);
