@@ -26,6 +26,7 @@ export * from "./losses/dice_cross_entropy_loss.ts";
 export * from "./losses/focal_loss.ts";
 export type { TargetOptions } from "./losses/targets.ts";
 export * from "./losses/tversky_loss.ts";
+export * from "./networks/class_probabilities.ts";
 export * from "./networks/classification_network.ts";
 export * from "./networks/create_segmentation_network.ts";
 export * from "./networks/segmentation_network.ts";

@@ -57,8 +57,14 @@ export async function listCases(choice: CaseChoice): Promise<CaseList> {
   return choice.data === null ? phantomCases(choice) : await folderCases(choice.data, choice);
 }
 
-function phantomCases({ phantoms, seed }: CaseChoice): CaseList {
+/** Torsos; whether one has a lesion is what there is to classify. */
+function phantomCases({ phantoms, seed, task }: CaseChoice): CaseList {
   const names = new Map<number, string>();
+  if (task === "classify") {
+    names.set(0, "without lesion").set(1, "with lesion");
+  } else {
+    for (const [value, name] of Object.entries(makePhantom(`${seed}/names`).labelNames)) names.set(Number(value), name);
+  }
   const cases = Array.from({ length: phantoms }, (_, index): LabelledCase => {
     const id = `phantom-${String(index).padStart(3, "0")}`;
     const make = () => makePhantom(`${seed}/${id}`, { kind: "ct-torso" });
@@ -67,7 +73,9 @@ function phantomCases({ phantoms, seed }: CaseChoice): CaseList {
       subject: id,
       path: id,
       loadChannels: () => Promise.resolve([make().volume]),
-      loadLabels: () => Promise.resolve(make().labels),
+      ...(task === "segment"
+        ? { loadLabels: () => Promise.resolve(make().labels) }
+        : { classLabels: [make().className === "no lesion" ? 0 : 1] }),
     };
   });
   for (const [value, name] of Object.entries(makePhantom(`${seed}/names`).labelNames)) names.set(Number(value), name);
@@ -97,7 +105,8 @@ async function folderCases(path: string, { modality, channels, task }: CaseChoic
       });
       continue;
     }
-    cases.push(caseOf(entry, others.map(({ cases }) => cases.find(({ id }) => id === entry.id)), modality));
+    const channelsOf = others.map(({ cases }) => cases.find(({ id }) => id === entry.id));
+    cases.push(caseOf(entry, channelsOf, { modality, withLabels: task === "segment" }));
   }
   return { description: index.description, cases, labelNames: index.labelNames ?? new Map(), findings };
 }
@@ -105,7 +114,7 @@ async function folderCases(path: string, { modality, channels, task }: CaseChoic
 function caseOf(
   entry: DatasetCase,
   others: readonly (DatasetCase | undefined)[],
-  modality: CaseChoice["modality"],
+  { modality, withLabels }: { readonly modality: CaseChoice["modality"]; readonly withLabels: boolean },
 ): LabelledCase {
   const { id, subject, split, imagePath, labelPath, classLabels } = entry;
   const scan = scanOf(entry, { modality, heldOut: false });
@@ -124,7 +133,7 @@ function caseOf(
       );
       return [first, ...rest];
     },
-    ...(labelPath !== undefined && { loadLabels: (report) => readLabels(labelPath, report) }),
+    ...(labelPath !== undefined && withLabels && { loadLabels: (report) => readLabels(labelPath, report) }),
     ...(others.length === 0 && scan.identify && { identify: scan.identify }),
   };
 }

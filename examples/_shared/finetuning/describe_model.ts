@@ -19,6 +19,8 @@ export interface PlanModelOptions {
   readonly classes: ModelDescription["classes"];
   /** Regions in the order in which they are painted. */
   readonly regions: ModelDescription["regions"];
+  /** Mean and deviation of each value over the training scans, where values are learned. */
+  readonly valueScales: ModelDescription["valueScales"];
   /** How scans are prepared. */
   readonly preprocessing: Preprocessing;
   /** What made the scans. */
@@ -48,6 +50,7 @@ export function planModel(
     supervisedStages: task === "segment" ? deepSupervision : 0,
     pooling,
     target,
+    valueScales: options.valueScales,
     classes: options.classes,
     regions: options.regions,
     preprocessing: options.preprocessing,

@@ -12,6 +12,8 @@ export interface Outputs {
   readonly classes: ModelDescription["classes"];
   /** Regions, where they are learned. */
   readonly regions: ModelDescription["regions"];
+  /** Mean and deviation of each value over the training scans, where values are learned. */
+  readonly valueScales: ModelDescription["valueScales"];
 }
 
 type Choice = Pick<FinetuningConfiguration, "task" | "regions" | "ignoreLabel" | "target" | "classWeights">;
@@ -44,7 +46,7 @@ function segmentationOutputs(
         `Cannot fine-tune: classWeights has ${classWeights.length} entries, expected ${classes.length}, one per class.`,
       );
     }
-    return { outChannels: classes.length, classes, regions: null };
+    return { outChannels: classes.length, classes, regions: null, valueScales: null };
   }
   const entries = Object.entries(regions);
   const unknown = entries.flatMap(([, members]) => members).find((value) => !values.includes(value));
@@ -60,7 +62,7 @@ function segmentationOutputs(
     const later = new Set(entries.slice(place + 1).flatMap(([, others]) => others));
     return { name, values: members, label: members.find((value) => !later.has(value)) ?? members[0]! };
   });
-  return { outChannels: painted.length, classes, regions: painted };
+  return { outChannels: painted.length, classes, regions: painted, valueScales: null };
 }
 
 function classificationOutputs(
@@ -79,7 +81,7 @@ function classificationOutputs(
       { length: width },
       (_, value) => ({ value, name: labelNames.get(value) ?? `${target} ${value}` }),
     );
-    return { outChannels: width, classes, regions: null };
+    return { outChannels: width, classes, regions: null, valueScales: target === "values" ? scalesOf(given) : null };
   }
   if (given.some(([value]) => !(Number.isInteger(value) && value! >= 0 && value! < 1000))) {
     throw new UsageError("Cannot fine-tune: classes must be integers from 0. Pass --target values for numbers.");
@@ -89,5 +91,14 @@ function classificationOutputs(
     { length: highest + 1 },
     (_, value) => ({ value, name: labelNames.get(value) ?? `class ${value}` }),
   );
-  return { outChannels: target === "ordinal" ? highest : highest + 1, classes, regions: null };
+  return { outChannels: target === "ordinal" ? highest : highest + 1, classes, regions: null, valueScales: null };
+}
+
+function scalesOf(rows: readonly (readonly number[])[]): NonNullable<Outputs["valueScales"]> {
+  return rows[0]!.map((_, column) => {
+    const values = rows.map((row) => row[column]!);
+    const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
+    const variance = values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / values.length;
+    return { mean, deviation: Math.sqrt(variance) || 1 };
+  });
 }

@@ -83,7 +83,10 @@ export function planPreprocessing(
   const unit: ChannelNormalisation = survey.modality === "CT"
     ? { kind: "window", centerHu: 0, widthHu: 1600 }
     : { kind: "percentiles", percentiles: [0.5, 99.5] };
-  const zScore: ChannelNormalisation = survey.modality === "CT" ? unit : { kind: "z-score", foreground: "nonzero" };
+  const zScore: ChannelNormalisation = survey.modality === "CT" ? unit : {
+    kind: "z-score",
+    foreground: task === "classify" ? "all" : "nonzero", // shapes are 1 wherever they are not 0
+  };
   const how = normalise === "unit"
     ? unit
     : normalise === "z-score"

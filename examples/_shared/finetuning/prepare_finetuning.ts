@@ -3,14 +3,14 @@ import { type EncoderName, listEncoders } from "@med3d/encoder3d";
 import type { Finding } from "@med3d/volume";
 import { type BackendChoice, selectBackend } from "@med3d/webgpu-kernels";
 import { createNetwork, disposeNetwork, type Network } from "../inference/create_network.ts";
-import type { ModelDescription } from "../inference/model_description.ts";
 import { nearestName, UsageError } from "../pretraining/configuration.ts";
 import { type CaseList, type CaseSplit, listCases, splitCases } from "./cases.ts";
 import { FINETUNING_DEFAULTS, type FinetuningConfiguration, type ResolvedFinetuning } from "./configuration.ts";
 import { type ModelPlan, planModel } from "./describe_model.ts";
+import { withCsvLabels } from "./csv_labels.ts";
 import { planOutputs } from "./outputs.ts";
 import { type DataSurvey, planPatch, planPreprocessing, surveyCases } from "./plan.ts";
-import { loadPretrained, type Pretrained, readPretrained } from "./pretrained.ts";
+import { loadPretrained, readPretrained } from "./pretrained.ts";
 
 /** What a run starts from: everything that can be wrong with how it was called has been checked. */
 export interface PreparedFinetuning {
@@ -54,7 +54,7 @@ export async function prepareFinetuning(
   const architecture = pretrained?.architecture ?? wanted.encoder;
   checkEncoder(architecture);
   const backend = await selectBackend({ backend: wanted.backend });
-  const list = await listCases(wanted);
+  const list = await listLabelled(wanted);
   const split = splitCases(list.cases, wanted);
   const findings: Finding[] = [...list.findings, ...split.findings];
   const survey = await surveyCases(split.training, { report: (finding) => void findings.push(finding), signal });
@@ -113,6 +113,17 @@ export async function prepareFinetuning(
   }
 }
 
+async function listLabelled(wanted: FinetuningConfiguration): Promise<CaseList> {
+  const list = await listCases(wanted);
+  if (wanted.csv === null) return list;
+  if (wanted.task === "segment") {
+    throw new UsageError("Cannot fine-tune: --csv gives classes of whole scans. Pass --task classify.");
+  }
+  const { cases, names } = await withCsvLabels(list.cases, wanted.csv);
+  const columns = wanted.target === "labels" || wanted.target === "values";
+  return { ...list, cases, labelNames: columns ? new Map(names.entries()) : new Map() };
+}
+
 function checkEncoder(name: string): asserts name is EncoderName {
   const known = listEncoders().map((entry) => entry.name as string);
   if (known.includes(name)) return;
@@ -132,6 +143,3 @@ function checkPatch(patch: readonly number[], stride: readonly [number, number, 
       `${patch.join("x")}, expected multiples, more than one cell in all. Pass --patch ${fitting.join("x")}.`,
   );
 }
-
-/** The pretrained weights' description, for messages. */
-export type { ModelDescription, Pretrained };

@@ -1,23 +1,19 @@
-import { type SegmentationNetwork } from "@med3d/downstream";
 import { countParameters } from "@med3d/nn";
-import { type Finding, writeNifti } from "@med3d/volume";
-import { mkdir } from "node:fs/promises";
-import { join, resolve } from "node:path";
+import type { Finding } from "@med3d/volume";
+import { join } from "node:path";
 import { formatFinding } from "../finding.ts";
 import { disposeNetwork } from "../inference/create_network.ts";
 import { chooseRunFolder, type FoundRun, makeRunFolder, writeWhole } from "../pretraining/run_folder.ts";
-import { startProgress } from "../progress.ts";
 import { formatTable } from "../report/table.ts";
 import { TrainingProgress } from "../training_progress.ts";
-import { CASES_FILE } from "../view_cases.ts";
+import { classificationSource, trainClassification } from "./classification_run.ts";
 import type { FinetuningConfiguration } from "./configuration.ts";
 import { writeModel } from "./describe_model.ts";
-import { type CaseVolumes, type EvaluatedCase, evaluateSegmentation } from "./evaluate_segmentation.ts";
 import { FINETUNING_FILES, FINETUNING_FOLDER } from "./files.ts";
+import { finishClassification, finishSegmentation } from "./finish.ts";
 import { type PreparedFinetuning, prepareFinetuning } from "./prepare_finetuning.ts";
-import { classTable, summarise } from "./summary.ts";
-import { trainSegmentation } from "./segmentation_run.ts";
 import { writeFinetuningReport } from "./run_report.ts";
+import { trainSegmentation } from "./segmentation_run.ts";
 
 /** Options of {@linkcode finetune}. */
 export interface FinetuneOptions {
@@ -35,8 +31,6 @@ export interface FinetuneResult {
   readonly finished: boolean;
 }
 
-/** Scans whose predictions are kept for looking at. */
-const KEPT_PREDICTIONS = 12;
 const PRINTED_FINDINGS = 8;
 
 /**
@@ -75,40 +69,25 @@ async function finish(
   await makeRunFolder(out);
   await writeWhole(join(out, FINETUNING_FILES.configuration), JSON.stringify(configuration, null, 2) + "\n");
   await writeWhole(join(out, FINETUNING_FILES.split), JSON.stringify(namesOf(split), null, 2) + "\n");
-  const bar = new TrainingProgress({ ...configuration, unit: "patches" });
-  const trained = await trainSegmentation(run, {
-    resume: resume?.checkpoint,
-    signal,
-    onStep: (record) => bar.show(record),
-  }).finally(() => bar.stop());
+  const bar = new TrainingProgress({ ...configuration, unit: configuration.task === "segment" ? "patches" : "scans" });
+  const options = { resume: resume?.checkpoint, signal, onStep: bar.show.bind(bar) };
+  const source = configuration.task === "classify" ? await classificationSource(run) : undefined;
+  const trained = await (source ? trainClassification(run, source, options) : trainSegmentation(run, options))
+    .finally(() => bar.stop());
   for (const notice of trained.notices) console.warn(`warning: ${notice}`);
   signal?.throwIfAborted();
   const trainedSeconds = (performance.now() - startedAt) / 1000;
   const description = await writeModel(out, network, plan);
-  const shown: { result: EvaluatedCase; volumes: CaseVolumes }[] = [];
-  const listed: Record<string, string>[] = [];
-  const progress = startProgress({ label: "evaluating", total: split.test.length });
-  const evaluated = await evaluateSegmentation(split.test, { network: network as SegmentationNetwork, description }, {
-    ignoreLabel: configuration.ignoreLabel ?? undefined,
-    report: (finding) => void findings.push(finding),
-    signal,
-    onCase: async (done, result, volumes) => {
-      progress.update(done, "scans");
-      if (shown.length < KEPT_PREDICTIONS) {
-        shown.push({ result, volumes });
-        listed.push(await keepPrediction(out, result, volumes));
-      }
-    },
-  }).finally(() => progress.stop());
-  const summary = summarise(evaluated);
+  const result = source
+    ? await finishClassification(run, { source, signal })
+    : await finishSegmentation(run, { description, signal });
   await writeWhole(join(out, FINETUNING_FILES.findings), JSON.stringify(findings, null, 2) + "\n");
-  const figures = { chosen: trained.chosen, summary, cases: evaluated };
+  const figures = { chosen: trained.chosen, ...result.figures };
   await writeWhole(join(out, FINETUNING_FILES.evaluation), JSON.stringify(figures, null, 2) + "\n");
-  if (listed.length > 0) await writeWhole(join(out, CASES_FILE), JSON.stringify({ cases: listed }, null, 2) + "\n");
   const seconds = (performance.now() - startedAt) / 1000;
-  await writeFinetuningReport({ run, trained, evaluated, summary, shown, trainedSeconds, seconds });
+  await writeFinetuningReport({ run, trained, sections: result.sections, trainedSeconds, seconds });
   printFindings(findings, out);
-  if (evaluated.length > 0) console.log(`\n${formatTable(classTable(summary))}\n`);
+  console.log(`\n${formatTable(result.table)}\n`);
   console.log(`Model:  ${join(out, FINETUNING_FILES.model)}\nReport: ${join(out, FINETUNING_FILES.report)}`);
   return { out, finished: true };
 }
@@ -130,25 +109,8 @@ function namesOf({ training, validation, test }: PreparedFinetuning["split"]): R
   return { training: ids(training), validation: ids(validation), test: ids(test) };
 }
 
-/** Writes a prediction beside the run, and what `deno task view` needs to show it. */
-async function keepPrediction(
-  out: string,
-  { id }: EvaluatedCase,
-  { image, reference, prediction }: CaseVolumes,
-): Promise<Record<string, string>> {
-  const folder = join(out, "predictions");
-  await mkdir(folder, { recursive: true });
-  const safe = id.replaceAll(/[^\w.-]+/g, "_");
-  const paths = { image: `${safe}_image.nii.gz`, reference: `${safe}_reference.nii.gz`, prediction: `${safe}.nii.gz` };
-  await writeNifti(image, join(folder, paths.image));
-  await writeNifti(reference, join(folder, paths.reference));
-  await writeNifti(prediction, join(folder, paths.prediction));
-  const relative = Object.entries(paths).map(([layer, name]) => [layer, join("predictions", name)]);
-  return { id, ...Object.fromEntries(relative) };
-}
-
 function printFindings(findings: readonly Finding[], out: string): void {
   for (const finding of findings.slice(0, PRINTED_FINDINGS)) console.warn(formatFinding(finding));
   const more = findings.length - PRINTED_FINDINGS;
-  if (more > 0) console.warn(`… and ${more} more findings in ${resolve(join(out, FINETUNING_FILES.findings))}`);
+  if (more > 0) console.warn(`… and ${more} more findings in ${join(out, FINETUNING_FILES.findings)}`);
 }

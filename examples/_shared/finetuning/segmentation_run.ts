@@ -83,6 +83,8 @@ export function whatDecides(
     data: _data,
     csv: _csv,
     out: _out,
+    steps: _steps,
+    checkpointEvery: _every,
     weights: _weights,
     keepCheckpoints: _keep,
     cache: _cache,

@@ -27,6 +27,7 @@ export const modelSchema = z.strictObject({
   supervisedStages: z.int().nonnegative(),
   pooling: z.enum(["mean", "attention"]),
   target: z.enum(["classes", "labels", "ordinal", "values"]),
+  valueScales: z.array(z.strictObject({ mean: z.number(), deviation: z.number().positive() })).nullable(),
   classes: z.array(z.strictObject({ name: z.string(), value: z.int().nonnegative() })),
   regions: z.array(
     z.strictObject({ name: z.string(), values: z.array(z.int().positive()).min(1), label: z.int().positive() }),
