@@ -24,6 +24,7 @@
  */
 export type { Cost, Costed } from "./_cost.ts";
 export * from "./contract.ts";
+export * from "./create_decoder.ts";
 export * from "./create_encoder.ts";
 export * from "./describe_encoder.ts";
 export * from "./monai_unet/monai_unet_decoder.ts";
@@ -49,3 +50,12 @@ export * from "./unetr/unetr_decoder.ts";
 export * from "./unetr/unetr_encoder.ts";
 export * from "./vit/monai_state_dict.ts";
 export * from "./vit/vit_encoder.ts";
+export * from "./nnunet_plans.ts";
+export type { UNetArchitecture } from "./_dynamic_architecture.ts";
+export * from "./sidecar/create_encoder_from_sidecar.ts";
+export * from "./sidecar/make_sidecar.ts";
+export * from "./sidecar/parse_sidecar.ts";
+export type * from "./sidecar/sidecar.ts";
+export * from "./weights/load_weights.ts";
+export * from "./weights/save_weights.ts";
+export * from "./weights/weights_report.ts";
