@@ -38,6 +38,8 @@ export class VolumeAttention implements Module {
   readonly #table: tf.Variable;
   readonly #project: Linear;
   readonly #out: Linear;
+  /** By window, for few windows are ever met and a large one has many pairs. */
+  readonly #positions = new Map<string, Int32Array>();
 
   constructor(readonly width: number, options: VolumeAttentionOptions) {
     const { heads, window, readsSkip, random } = options;
@@ -65,10 +67,18 @@ export class VolumeAttention implements Module {
       const projected = skip
         ? tf.concat([windowed(x), this.#project.apply(windowed(skip))], 4)
         : this.#project.apply(windowed(x));
-      const bias = gatherBias(this.#table as tf.Tensor2D, volumePositions(window.cells, plan.window));
+      const bias = gatherBias(this.#table as tf.Tensor2D, this.#positionsOf(plan.window));
       const mixed = mixWindows(projected, { plan, heads, bias, masked });
       return this.#out.apply(cutOff(rollGrid(mixed, plan.shift), size));
     });
+  }
+
+  #positionsOf(window: Triple): Int32Array {
+    const known = this.#positions.get(`${window}`);
+    if (known) return known;
+    const positions = volumePositions(this.#options.window.cells, window);
+    this.#positions.set(`${window}`, positions);
+    return positions;
   }
 
   /** Estimates the cost of one grid; projections inside reach over what fills it up. */

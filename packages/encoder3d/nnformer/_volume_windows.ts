@@ -59,14 +59,15 @@ export function volumePositions(cells: Triple, window: Triple): Int32Array {
   const [depth, height, width] = cells;
   const tokens = product(window);
   const [, h, w] = window;
-  const place = (token: number): Triple => [Math.floor(token / (h * w)), Math.floor(token / w) % h, token % w];
+  const places = Array.from(
+    { length: tokens },
+    (_, token): Triple => [Math.floor(token / (h * w)), Math.floor(token / w) % h, token % w],
+  );
   const indices = new Int32Array(tokens * tokens);
-  for (let i = 0; i < tokens; i++) {
-    const [di, hi, wi] = place(i);
-    for (let j = 0; j < tokens; j++) {
-      const [dj, hj, wj] = place(j);
+  places.forEach(([di, hi, wi], i) =>
+    places.forEach(([dj, hj, wj], j) => {
       indices[i * tokens + j] = offsetRow(cells, [di - dj + depth - 1, hi - hj + height - 1, wi - wj + width - 1]);
-    }
-  }
+    })
+  );
   return indices;
 }
