@@ -1,4 +1,4 @@
-import { renderPlanesPng, toCanonical } from "@med3d/volume";
+import { renderPlanesPng, toCanonical, type Triple, type Volume } from "@med3d/volume";
 import { formatFinding } from "../finding.ts";
 import { renderLineChart } from "../report/charts.ts";
 import { type Html, html, inlinePng, page, tableHtml, trusted } from "../report/html.ts";
@@ -112,16 +112,36 @@ async function pictures({ cases, settings }: FolderEvaluation): Promise<Html> {
   for (const entry of worstCases(cases.filter(({ predicted }) => predicted), PICTURES)) {
     const { reference, prediction } = await readPair(matched.get(entry.id)!, () => {}) ?? {};
     if (!reference || !prediction) continue; // gone since
-    const maps = [reference, prediction].map((volume) =>
-      inlinePng(renderPlanesPng(toCanonical(volume).volume, { labels: true, maxPixels: 400 }), entry.id)
+    const [truth, answer] = [reference, prediction].map((volume) => toCanonical(volume).volume) as [Volume, Volume];
+    const at = fullestSlices(truth);
+    const maps = [truth, answer].map((volume) =>
+      inlinePng(renderPlanesPng(volume, { labels: true, maxPixels: 400, at }), entry.id)
     );
     shown.push(
       html`<figure>${maps}<figcaption>${entry.id}, mean Dice ${
         caseDice(entry)!.toFixed(3)
-      }: reference, then prediction, each through its fullest slices</figcaption></figure>`,
+      }: reference, then prediction, through the reference's fullest slices</figcaption></figure>`,
     );
   }
   return shown.length === 0 ? html`` : html`<div>${shown}</div>`;
+}
+
+/** Along each axis the slice with most labelled voxels. */
+function fullestSlices({ data, shape: [depth, height, width] }: Volume): Triple {
+  const counts = [depth, height, width].map((size) => new Uint32Array(size));
+  for (let z = 0, i = 0; z < depth; z++) {
+    for (let y = 0; y < height; y++) {
+      for (let x = 0; x < width; x++, i++) {
+        if (data[i] === 0) continue;
+        counts[0]![z]!++;
+        counts[1]![y]!++;
+        counts[2]![x]!++;
+      }
+    }
+  }
+  return counts.map((along) =>
+    along.indexOf(along.reduce((most, count) => Math.max(most, count), 0))
+  ) as unknown as Triple;
 }
 
 function counted(count: number, noun: string): string {
