@@ -158,9 +158,10 @@ def check(folder, cases, make, saved):
 
 
 NETWORKS = {"vit": (VIT, make_vit), "unetr": (UNETRS, make_unetr), "swin_unetr": (SWINS, make_swin)}
-if sys.argv[1:2] == ["check"]:
-    for folder, network in NETWORKS.items():
-        check(folder, *network, sys.argv[2])
-else:
-    for folder in sys.argv[1:] or NETWORKS:
-        write(folder, *NETWORKS[folder])
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["check"]:
+        for folder, network in NETWORKS.items():
+            check(folder, *network, sys.argv[2])
+    else:
+        for folder in sys.argv[1:] or NETWORKS:
+            write(folder, *NETWORKS[folder])
