@@ -1,6 +1,6 @@
 import { differencesOf } from "./_check_values.ts";
 import { normalCdf } from "./distributions.ts";
-import { rankWithTies } from "./ranks.ts";
+import { rankWithTies } from "./_ranks.ts";
 import type { TestResult } from "./test_result.ts";
 
 /** Up to as many differences the distribution is counted out. */

@@ -1,4 +1,4 @@
-import { rankWithTies } from "../../statistics/ranks.ts";
+import { rankWithTies } from "../../statistics/_ranks.ts";
 import { checkFinite, checkPairs } from "./_check_predictions.ts";
 
 /**

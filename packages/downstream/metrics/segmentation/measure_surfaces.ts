@@ -8,7 +8,7 @@ import {
   type SurfaceWeights,
   surfaceWeights,
 } from "./_surface_cells.ts";
-import { DistanceDistribution } from "./distance_distribution.ts";
+import { DistanceDistribution } from "./_distance_distribution.ts";
 
 export type { SurfaceDefinition };
 
