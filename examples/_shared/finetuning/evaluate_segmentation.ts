@@ -1,9 +1,9 @@
-import type { SegmentationNetwork } from "@med3d/downstream";
 import {
   type ClassComparison,
   compareSegmentations,
   type LabelClass,
-} from "../../../packages/downstream/metrics/segmentation/compare_segmentations.ts";
+  type SegmentationNetwork,
+} from "@med3d/downstream";
 import { type Finding, replaceNonFinite, type Volume } from "@med3d/volume";
 import { segmentScan } from "../inference/segment_scan.ts";
 import type { ModelDescription } from "../inference/model_description.ts";

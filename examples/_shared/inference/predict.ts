@@ -7,6 +7,7 @@ import { formatFinding } from "../finding.ts";
 import { UsageError } from "../pretraining/configuration.ts";
 import { writeWhole } from "../pretraining/run_folder.ts";
 import { startProgress } from "../progress.ts";
+import { formatCsv } from "../report/csv.ts";
 import { formatTable } from "../report/table.ts";
 import { CASES_FILE } from "../view_cases.ts";
 import { disposeNetwork, loadNetwork } from "./create_network.ts";
@@ -166,8 +167,7 @@ async function writeTables(
     ...structures.map(({ value }) => (millilitres.get(value) ?? 0).toFixed(3)),
   ]);
   const table = [["scan", ...structures.map(({ name }) => `${name} mL`)], ...rows];
-  const csv = table.map((row) => row.map(csvCell).join(",")).join("\n") + "\n";
-  await writeWhole(join(out, PREDICTION_FILES.volumes), csv);
+  await writeWhole(join(out, PREDICTION_FILES.volumes), formatCsv(table));
   await writeWhole(join(out, PREDICTION_FILES.findings), JSON.stringify(findings, null, 2) + "\n");
   const cases = measured.map(({ scan, files }) => ({
     id: scan.id,
@@ -177,10 +177,4 @@ async function writeTables(
   if (cases.length === 0) return;
   await writeWhole(join(out, CASES_FILE), JSON.stringify({ cases }, null, 2) + "\n");
   console.log(`\n${formatTable(table)}\n`);
-}
-
-/** A cell that a spreadsheet reads as text: quoted where it must be, and no formula. */
-function csvCell(text: string): string {
-  const harmless = /^[=+\-@\t]/.test(text) && !/^-?\d/.test(text) ? `'${text}` : text;
-  return /[",\n\r]/.test(harmless) ? `"${harmless.replaceAll('"', '""')}"` : harmless;
 }
