@@ -4,6 +4,7 @@
 import type { Command } from "commander";
 import { createCommand, EXIT, runProgram } from "../_shared/command.ts";
 import { type FinetuningConfiguration, parseFinetuning } from "../_shared/finetuning/configuration.ts";
+import { dryRunFinetuning } from "../_shared/finetuning/dry_run.ts";
 import { FINETUNING_FOLDER } from "../_shared/finetuning/files.ts";
 import { finetune } from "../_shared/finetuning/run.ts";
 import { readConfigurationFile, UsageError } from "../_shared/pretraining/configuration.ts";
@@ -48,6 +49,10 @@ async function main(args: readonly string[]): Promise<number> {
   const flags = givenFlags(parser);
   const { configuration, found } = await configure(flags);
   using stop = stopSignal();
+  if (flags.dryRun) {
+    await dryRunFinetuning(configuration, stop.signal);
+    return EXIT.done;
+  }
   const { out, finished } = await finetune(configuration, { resume: found, signal: stop.signal });
   if (finished) return EXIT.done;
   console.log(`Stopped. To go on: deno task finetune --resume ${out}`);

@@ -36,6 +36,8 @@ export interface EvaluateOptions {
   readonly ignoreLabel?: number | undefined;
   /** Whether surfaces are measured too. Default true. */
   readonly surfaces?: boolean;
+  /** Least overlap of windows. Default 0.5. */
+  readonly overlap?: number;
   /** Where oddities go. */
   readonly report: (finding: Finding) => void;
   /** Called after each case. */
@@ -57,7 +59,7 @@ export async function evaluateSegmentation(
   model: { readonly network: SegmentationNetwork; readonly description: ModelDescription },
   options: EvaluateOptions,
 ): Promise<EvaluatedCase[]> {
-  const { report, onCase, signal, ignoreLabel, surfaces = true } = options;
+  const { report, onCase, signal, ignoreLabel, surfaces = true, overlap = 0.5 } = options;
   const evaluated: EvaluatedCase[] = [];
   for (const entry of cases) {
     signal?.throwIfAborted();
@@ -70,7 +72,7 @@ export async function evaluateSegmentation(
       continue;
     }
     const { channels, reference } = volumes;
-    const { labels } = await segmentScan(channels, model, signal ? { signal } : {});
+    const { labels } = await segmentScan(channels, model, { overlap, ...(signal && { signal }) });
     const { classes } = compareSegmentations(labels.data, reference.data, {
       shape: reference.shape,
       spacingMm: reference.spacingMm,

@@ -19,6 +19,9 @@ import { type TrainedNetwork, trainNetwork } from "./train_network.ts";
 /** Scans that are segmented in each validation at most. */
 const VALIDATED = 8;
 
+/** Overlap of their windows: half the time of the evaluation's, and near enough to choose by. */
+const VALIDATION_OVERLAP = 0.25;
+
 /** Options of {@linkcode trainSegmentation}. */
 export interface TrainOptions {
   /** `auto` or a checkpoint's JSON file goes on from there. */
@@ -64,6 +67,7 @@ export async function trainSegmentation(run: PreparedFinetuning, options: TrainO
           await evaluateSegmentation(validated, model, {
             report: () => {},
             surfaces: false,
+            overlap: VALIDATION_OVERLAP,
             ignoreLabel: ignoreLabel ?? undefined,
           }),
         );

@@ -52,6 +52,9 @@ export interface TrainedNetwork extends TrainingResult {
   readonly chosen: string;
 }
 
+/** Score of a checkpoint that was written because of a stop: an uninterrupted run does not validate there. */
+const NEVER_BEST = 1e9;
+
 /** Trains a network and leaves it with the weights that are to be used: the best validated, the mean, or the last. */
 export async function trainNetwork<Batch>(
   network: Network,
@@ -69,7 +72,10 @@ export async function trainNetwork<Batch>(
   const stop = signal ? AbortSignal.any([signal, early.signal]) : early.signal;
   const store = new CheckpointStore(join(out, FINETUNING_FILES.checkpoints), { keep: configuration.keepCheckpoints });
   const score = validate &&
-    (async (completed: number) => early.take(completed, await withValues(parameters, average?.parameters, validate)));
+    (async (completed: number) =>
+      signal?.aborted
+        ? NEVER_BEST
+        : early.take(completed, await withValues(parameters, average?.parameters, validate)));
   try {
     const result = await train<Batch>({
       parameters,

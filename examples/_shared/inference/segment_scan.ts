@@ -16,6 +16,12 @@ export interface SegmentScanOptions {
   readonly onWindows?: (done: number, total: number) => void;
 }
 
+/** What of a description a segmentation needs. */
+export type SegmentDescription = Pick<
+  ModelDescription,
+  "classes" | "regions" | "outChannels" | "patch" | "mirrorAxes" | "preprocessing"
+>;
+
 /** A scan's segmentation on its own grid. */
 export interface SegmentedScan {
   /** Label values as the training data had them, uint8 or uint16. */
@@ -32,7 +38,10 @@ export interface SegmentedScan {
  */
 export async function segmentScan(
   channels: readonly Volume[],
-  { network, description }: { readonly network: SegmentationNetwork; readonly description: ModelDescription },
+  { network, description }: {
+    readonly network: Pick<SegmentationNetwork, "apply">;
+    readonly description: SegmentDescription;
+  },
   options: SegmentScanOptions = {},
 ): Promise<SegmentedScan> {
   const { mirror = false, probabilities = false, overlap = 0.5, signal, onWindows } = options;
