@@ -7,7 +7,7 @@ import { type FinetuningConfiguration, parseFinetuning } from "../_shared/finetu
 import { dryRunFinetuning } from "../_shared/finetuning/dry_run.ts";
 import { FINETUNING_FOLDER } from "../_shared/finetuning/files.ts";
 import { finetune } from "../_shared/finetuning/run.ts";
-import { readConfigurationFile, UsageError } from "../_shared/pretraining/configuration.ts";
+import { readConfigurationFile } from "../_shared/pretraining/configuration.ts";
 import { findRun, type FoundRun, readRunConfiguration } from "../_shared/pretraining/run_folder.ts";
 import { stopSignal } from "../_shared/stop_signal.ts";
 import { addFinetuningOptions, type Flags, givenFlags } from "./options.ts";
@@ -43,9 +43,6 @@ async function configure(
 async function main(args: readonly string[]): Promise<number> {
   const parser = command();
   await parser.parseAsync(args as string[], { from: "user" });
-  if (parser.args.length > 0) {
-    throw new UsageError(`Cannot fine-tune: unexpected argument "${parser.args[0]}". See --help.`);
-  }
   const flags = givenFlags(parser);
   const { configuration, found } = await configure(flags);
   using stop = stopSignal();
