@@ -9,14 +9,14 @@ export interface NetworkWithEncoder extends Module {
 
 /**
  * Groups an encoder's parameters by layer, from the input on: names that agree up to their first number are one layer (`stages.0.*`,
- * `blocks.3.*`, `stem.*`); of MONAI's nested U-Nets, up to the first number behind the innermost `submodule`.
+ * `blocks.3.*`), up to the first dot where there is no number; of MONAI's nested U-Nets, up to the number behind the innermost `submodule`.
  *
  * @returns Names as the encoder has them, layer by layer.
  */
 export function layersOf(encoder: Encoder3D): string[][] {
   const layers = new Map<string, string[]>();
   for (const name of encoder.parameters.keys()) {
-    const layer = name.match(/^(?:.*submodule\.)?\D*\d*/)![0];
+    const layer = name.match(/^.*submodule\.\d*|^\D*\d+|^[^.]*/)![0];
     const names = layers.get(layer);
     if (names) names.push(name);
     else layers.set(layer, [name]);
