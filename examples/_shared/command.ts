@@ -50,3 +50,14 @@ export function parseShape(text: string): number[] {
 export function parseNumbers(text: string): number[] {
   return text.split(",").map(parseNumber);
 }
+
+/** Parses a JSON object: `{"heads": [3, 6]}`. */
+export function parseObject(text: string): Record<string, unknown> {
+  try {
+    const value: unknown = JSON.parse(text);
+    if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as Record<string, unknown>;
+  } catch {
+    // told below
+  }
+  throw new InvalidArgumentError("Expected a JSON object such as '{\"features\": 24}'.");
+}

@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { parseNumber, parseNumbers, parseShape } from "../_shared/command.ts";
+import { parseNumber, parseNumbers, parseObject, parseShape } from "../_shared/command.ts";
 import {
   configurationSchema,
   type PretrainingConfiguration,
@@ -33,6 +33,7 @@ const OPTIONS: readonly OptionSpecification<keyof PretrainingConfiguration>[] = 
     parse: parseNumbers,
     shownDefault: byBackend("features").replaceAll("x", ","),
   },
+  { flags: "--encoder-options <json>", key: "encoderOptions", parse: parseObject },
   { flags: "--preset <name>", key: "preset" },
   { flags: "--aligner <name>", key: "aligner", shownDefault: "the preset's" },
   { flags: "--learning-rate <rate>", key: "learningRate", parse: parseNumber },

@@ -59,3 +59,4 @@ export type * from "./sidecar/sidecar.ts";
 export * from "./weights/load_weights.ts";
 export * from "./weights/save_weights.ts";
 export * from "./weights/weights_report.ts";
+export * from "./describe_registered.ts";

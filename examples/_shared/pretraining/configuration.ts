@@ -19,7 +19,9 @@ export const configurationSchema = z.strictObject({
   ),
   encoder: z.string().min(1).default("plain-unet").describe("3D encoder by registry name"),
   features: z.array(positiveInteger).min(2).max(8).nullable().default(null)
-    .describe("channels of each encoder level, finest first"),
+    .describe("channels of each level of the U-Nets, finest first"),
+  encoderOptions: z.record(z.string(), z.json()).default({})
+    .describe("further options of the encoder, as JSON, over narrow defaults; deno task encoders lists them"),
   patch: z.array(positiveInteger).length(3).nullable().default(null)
     .describe("voxels, depth x height x width, that a whole scan is resized to"),
   steps: positiveInteger.nullable().default(null).describe("optimiser steps"),

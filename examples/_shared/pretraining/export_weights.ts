@@ -1,6 +1,7 @@
 import { type Parameters, saveStateDict, writeSafetensors } from "@med3d/nn";
 import { createHash } from "node:crypto";
 import { join } from "node:path";
+import { encoderArguments } from "./encoder_arguments.ts";
 import type { PretrainingModel } from "./model.ts";
 import { CT_WINDOW_HU } from "./prepare.ts";
 import type { ResolvedConfiguration } from "./resolve.ts";
@@ -18,15 +19,15 @@ export async function exportWeights(
   configuration: ResolvedConfiguration,
   { ownEncoder }: { ownEncoder: boolean },
 ): Promise<void> {
-  const { out, encoder, features, patch } = configuration;
-  const encoderHash = await writeParameters(join(out, RUN_FILES.encoder), model.encoder.parameters);
-  await writeParameters(join(out, RUN_FILES.model), model.parameters);
+  const { out, encoder, patch } = configuration;
+  const encoderHash = await writeParameters(join(out, RUN_FILES.encoder), weightsOf(model.encoder));
+  await writeParameters(join(out, RUN_FILES.model), weightsOf(model));
   const sidecar = {
     format: "med3d-encoder-1",
     weights: RUN_FILES.encoder,
     sha256: encoderHash,
     architecture: ownEncoder ? OWN_ENCODER : encoder,
-    arguments: ownEncoder ? null : { inChannels: 1, features },
+    arguments: ownEncoder ? null : encoderArguments(configuration),
     channels: model.encoder.channels,
     strides: model.encoder.strides,
     keyPrefixInModel: "encoder.",
@@ -39,6 +40,11 @@ export async function exportWeights(
     },
   };
   await writeWhole(join(out, RUN_FILES.sidecar), JSON.stringify(sidecar, null, 2) + "\n");
+}
+
+/** Parameters and what belongs to them untrained, such as running statistics, under the names that PyTorch's state dict has. */
+function weightsOf({ parameters, buffers = new Map() }: { parameters: Parameters; buffers?: Parameters }): Parameters {
+  return new Map([...parameters, ...buffers]);
 }
 
 async function writeParameters(path: string, parameters: Parameters): Promise<string> {

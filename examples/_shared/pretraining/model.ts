@@ -1,5 +1,10 @@
-import type { Encoder3D } from "@med3d/encoder3d";
-import { ReconstructionHead, UNetDecoder } from "@med3d/encoder3d";
+import {
+  createDecoder,
+  type Encoder3D,
+  type EncoderName,
+  type PassOptions,
+  ReconstructionHead,
+} from "@med3d/encoder3d";
 import { disposeParameters, joinParameters, type Parameters } from "@med3d/nn";
 import { type Aligner, type BufferedAligner, createAligner, PlanWeightedAligner } from "@med3d/pot-align";
 import { PlaneSliceTransformer } from "@med3d/slice-transformer";
@@ -49,6 +54,8 @@ export interface ModelOptions {
   readonly configuration: ResolvedConfiguration;
   /** The 3D encoder that is pretrained; the model's from then on. */
   readonly encoder: Encoder3D;
+  /** Whether it is a user's own, whatever the configuration names. Default false. */
+  readonly ownEncoder?: boolean;
   /** Width of the targets. */
   readonly embeddingWidth: number;
   /** Makes an alignment loss in place of the configuration's; called twice, for slices and captions, where it has buffers. */
@@ -73,8 +80,20 @@ export function createPretrainingModel(options: ModelOptions): PretrainingModel 
     outputWidth: embeddingWidth,
     random: random("psat"),
   });
-  const decoder = new UNetDecoder(encoder, { recompute: configuration.recompute, random: random("decoder") });
-  const head = new ReconstructionHead(decoder.outChannels, 1, { random: random("head") });
+  const { decoder, needsHead } = createDecoder(
+    options.ownEncoder ? null : configuration.encoder as EncoderName,
+    encoder,
+    {
+      outChannels: 1,
+      recompute: configuration.recompute,
+      random: random("decoder"),
+    },
+  );
+  const head = needsHead ? new ReconstructionHead(decoder.outChannels, 1, { random: random("head") }) : undefined;
+  const reconstruct = (pyramid: readonly tf.Tensor5D[], training = false, pass: PassOptions = {}): tf.Tensor5D => {
+    const decoded = decoder.decode(pyramid, training, pass);
+    return head ? head.apply(decoded) : decoded;
+  };
   const makeAligner = options.createAligner ??
     (() => createAligner(configuration.aligner, { width: embeddingWidth, seed: `${seed}/aligner` }));
   const imageAligner = makeAligner();
@@ -89,25 +108,26 @@ export function createPretrainingModel(options: ModelOptions): PretrainingModel 
     encoder: encoder.parameters,
     psat: psat.parameters,
     decoder: decoder.parameters,
-    head: head.parameters,
+    head: head?.parameters ?? new Map(),
     ...(stateful
       ? { "align.image": imageAligner.parameters, "align.text": textAligner.parameters }
       : { align: imageAligner.parameters }),
   });
-  const buffers = stateful
-    ? joinParameters({ "align.image": buffersOf(imageAligner), "align.text": buffersOf(textAligner) })
-    : new Map();
+  const buffers = joinParameters({
+    encoder: encoder.buffers ?? new Map(),
+    ...(stateful && { "align.image": buffersOf(imageAligner), "align.text": buffersOf(textAligner) }),
+  });
 
   return {
     encoder,
     parameters,
     buffers,
     loss: (batch, { training, seed }) => {
-      const pyramid = encoder.encode(batch.input, training);
+      const pyramid = encoder.encode(batch.input, training, { seed });
       const answers = answer(pyramid.at(-1)!, batch.questions, training ? seed : undefined);
       const image = imageAligner.align(answers, batch.imageTargets);
       const text = textAligner.align(answers, batch.textTargets);
-      const reconstructed = head.apply(decoder.decode(pyramid));
+      const reconstructed = reconstruct(pyramid, training, { seed });
       const reconstruction = tf.mean(tf.squaredDifference(reconstructed, batch.target)) as tf.Scalar;
       const total = tf.addN([
         tf.mul(image.loss, configuration.imageWeight),
@@ -117,7 +137,7 @@ export function createPretrainingModel(options: ModelOptions): PretrainingModel 
       return { total, terms: { image: image.loss, text: text.loss, reconstruction } };
     },
     answer: (input, questions) => tf.tidy(() => answer(encoder.encode(input).at(-1)!, questions)),
-    reconstruct: (input) => tf.tidy(() => head.apply(decoder.decode(encoder.encode(input)))),
+    reconstruct: (input) => tf.tidy(() => reconstruct(encoder.encode(input))),
     plan: (answers, targets) =>
       tf.tidy(() =>
         textAligner instanceof PlanWeightedAligner // whose `align` would move its mass on

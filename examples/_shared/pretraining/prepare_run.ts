@@ -1,14 +1,18 @@
-import { createEncoder, type Encoder3D } from "@med3d/encoder3d";
+import {
+  createEncoder,
+  type Encoder3D,
+  type EncoderName,
+  type EncoderOptionsByName,
+  listEncoders,
+} from "@med3d/encoder3d";
 import { listAligners } from "@med3d/pot-align";
 import { type BackendChoice, selectBackend } from "@med3d/webgpu-kernels";
 import { Random } from "random";
+import { encoderArguments } from "./encoder_arguments.ts";
 import { nearestName, type PretrainingConfiguration, UsageError } from "./configuration.ts";
 import type { ModelParts } from "./model.ts";
 import { resolveConfiguration, type ResolvedConfiguration } from "./resolve.ts";
 import { listScans, type ScanList } from "./scans.ts";
-
-/** Encoders that the options of a run describe in full, and whose parameters are all that a checkpoint must keep. */
-const PRETRAINED_ENCODERS = ["plain-unet", "residual-unet"] as const;
 
 /** What a run starts from: everything that can be wrong with how it was called has been checked. */
 export interface PreparedRun {
@@ -32,20 +36,27 @@ export async function prepareRun(
   wanted: PretrainingConfiguration,
   { out, parts = {} }: { out: string; parts?: ModelParts },
 ): Promise<PreparedRun> {
-  checkName("encoder", wanted.encoder, PRETRAINED_ENCODERS);
+  checkName("encoder", wanted.encoder, listEncoders().map(({ name }) => name));
   if (wanted.aligner !== null) checkName("aligner", wanted.aligner, listAligners());
   const backend = await selectBackend({ backend: wanted.backend });
   const scans = await listScans(wanted);
   const trainingScans = scans.scans.filter(({ heldOut }) => !heldOut).length;
   const configuration = resolveConfiguration(wanted, { backend: backend.name, trainingScans, out });
-  const encoder = parts.encoder ?? createEncoder(configuration.encoder as (typeof PRETRAINED_ENCODERS)[number], {
-    inChannels: 1,
-    features: configuration.features,
-    recompute: configuration.recompute,
-    random: new Random(`${configuration.seed}/encoder`),
-  });
+  const encoder = parts.encoder ?? makeEncoder(configuration);
   checkPatch(configuration.patch, encoder);
   return { backend, configuration, scans, encoder };
+}
+
+function makeEncoder(configuration: ResolvedConfiguration): Encoder3D {
+  const options = { ...encoderArguments(configuration), random: new Random(`${configuration.seed}/encoder`) };
+  try {
+    return createEncoder(configuration.encoder as EncoderName, options as unknown as EncoderOptionsByName[EncoderName]);
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    throw new UsageError(`Cannot pretrain with ${JSON.stringify(encoderArguments(configuration))}: ${error.message}`, {
+      cause: error,
+    });
+  }
 }
 
 function checkName(key: string, name: string, known: readonly string[]): void {

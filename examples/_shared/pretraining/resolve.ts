@@ -1,4 +1,5 @@
 import { type PretrainingConfiguration, RESOLVED_DEFAULTS } from "./configuration.ts";
+import { defaultPatch } from "./encoder_arguments.ts";
 import { PRESETS } from "./presets.ts";
 
 /** A configuration with every automatic choice made. */
@@ -29,7 +30,7 @@ export function resolveConfiguration(
     ...rest,
     out: found.out,
     features: rest.features ?? [...defaults.features],
-    patch: (rest.patch ?? [...defaults.patch]) as [number, number, number],
+    patch: (rest.patch ?? defaultPatch(rest.encoder, defaults.patch)) as [number, number, number],
     steps: rest.steps ?? stepsOfEpochs,
     aligner: rest.aligner ?? PRESETS[rest.preset].aligner,
     backend: found.backend,

@@ -75,6 +75,7 @@ export async function pretrain(
     const model = createPretrainingModel({
       configuration,
       encoder: run.encoder,
+      ownEncoder: parts.encoder !== undefined,
       embeddingWidth: corpus.embeddingWidth,
       createAligner: parts.createAligner,
     });

@@ -1,14 +1,9 @@
 import {
+  createDecoder,
   createEncoder,
   type Encoder3D,
   type EncoderName,
   type EncoderOptionsByName,
-  MonaiUNetDecoder,
-  type MonaiUNetEncoder,
-  SegResNetDecoder,
-  type SegResNetEncoder,
-  UNetDecoder,
-  UnetrDecoder,
 } from "@med3d/encoder3d";
 import type { Random } from "random";
 import { SegmentationNetwork } from "./segmentation_network.ts";
@@ -26,8 +21,8 @@ export interface CreateSegmentationNetworkOptions<N extends EncoderName> {
 }
 
 /**
- * Makes a segmentation network by its encoder's name, with the decoder that belongs to the encoder: MONAI's for MONAI's UNet, SegResNet,
- * UNETR and Swin UNETR, nnU-Net's for all others.
+ * Makes a segmentation network by its encoder's name, with the decoder that belongs to the encoder, as `createDecoder` of
+ * `@med3d/encoder3d` chooses it.
  *
  * @throws RangeError when the name or an option is unknown or out of range.
  */
@@ -37,24 +32,6 @@ export function createSegmentationNetwork<N extends EncoderName>(
 ): SegmentationNetwork {
   const { outChannels, supervisedStages = 0, random } = options;
   const encoder: Encoder3D = createEncoder(name, { ...options.encoder, random } as unknown as EncoderOptionsByName[N]);
-  const shared = { outChannels, supervisedStages, random };
-  switch (name) {
-    case "monai-unet":
-      return new SegmentationNetwork(encoder, {
-        ...shared,
-        decoder: new MonaiUNetDecoder(encoder as MonaiUNetEncoder, { outChannels, random }),
-        head: false,
-      });
-    case "seg-resnet":
-      return new SegmentationNetwork(encoder, {
-        ...shared,
-        decoder: new SegResNetDecoder(encoder as SegResNetEncoder, { outChannels, random }),
-        head: false,
-      });
-    case "unetr":
-    case "swin-unetr":
-      return new SegmentationNetwork(encoder, { ...shared, decoder: new UnetrDecoder(encoder, { random }) });
-    default:
-      return new SegmentationNetwork(encoder, { ...shared, decoder: new UNetDecoder(encoder, { random }) });
-  }
+  const { decoder, needsHead } = createDecoder(name, encoder, { outChannels, random });
+  return new SegmentationNetwork(encoder, { outChannels, supervisedStages, decoder, head: needsHead, random });
 }
