@@ -2,9 +2,9 @@ import { decodedBytes } from "../nifti/_decode_voxels.ts";
 import type { NiftiDatatype } from "../nifti/datatypes.ts";
 import type { VoxelArray } from "../volume.ts";
 import { dicomFault } from "./_fault.ts";
-import { type FrameReader, openFrames } from "./_frame_reader.ts";
 import type { PixelFormat } from "./_frame_source.ts";
 import type { Frame } from "./_frames.ts";
+import { readAhead } from "./_read_ahead.ts";
 import type { FrameStack } from "./_stack_frames.ts";
 
 /** What is unpacked beyond this must not be more than {@linkcode PACKING_LIMIT} times its packed bytes. */
@@ -45,37 +45,48 @@ export async function buildVoxels(
   let data: VoxelArray = new ArrayType(total);
   let overlaps = 0;
   let unfinished = 0;
-  let reader: FrameReader | undefined;
-  let open: Frame["source"] | undefined;
-  try {
-    for (const [depth, slot] of stack.slots.entries()) {
-      for (const frame of slot) {
-        if (frame.source !== open) {
-          await reader?.close();
-          reader = undefined;
-          reader = await openFrames(frame.source);
-          open = frame.source;
-        }
-        const { values: stored, finished } = await reader!.read(frame.index);
-        if (!finished) unfinished++;
-        const scale = frame.segment === undefined ? frame : { slope: frame.segment, intercept: 0 };
-        if (isInteger) data = widenFor(data, stored, { ...scale, filled: depth * slice, options });
-        const target = data.subarray(depth * slice, (depth + 1) * slice);
-        if (frame.segment === undefined) place(target, stored, scale);
-        else overlaps += paint(target, stored, frame.segment);
-      }
+  const depthOf = stack.slots.flatMap((slot, depth) => slot.map(() => depth));
+  let done = 0;
+  for await (const { frame, values: stored, finished } of readAhead(frames)) {
+    const filled = depthOf[done++]! * slice;
+    if (!finished) unfinished++;
+    const isPainted = frame.segment !== undefined;
+    if (isPainted) data = widenFor(data, stored, { slope: frame.segment, intercept: 0, kept: filled + slice, options });
+    const target = data.subarray(filled, filled + slice);
+    if (isPainted) overlaps += paint(target, stored, frame.segment);
+    else if (!isInteger) scaleInto(target, stored, frame);
+    else if (!shiftInto(target, stored, frame.intercept)) {
+      data = widenFor(data, stored, { slope: 1, intercept: frame.intercept, kept: filled, options });
+      shiftInto(data.subarray(filled, filled + slice), stored, frame.intercept);
     }
-  } finally {
-    await reader?.close();
   }
   return { data, line: lineOf(frames), overlaps, unfinished };
 }
 
-function place(target: VoxelArray, stored: VoxelArray, { slope, intercept }: Pick<Frame, "slope" | "intercept">): void {
+function scaleInto(
+  target: VoxelArray,
+  stored: VoxelArray,
+  { slope, intercept }: Pick<Frame, "slope" | "intercept">,
+): void {
   if (slope === 1 && intercept === 0) target.set(stored);
-  else if (slope === 1) { for (let i = 0; i < stored.length; i++) target[i] = stored[i]! + intercept; }
-  // stays with integers
   else for (let i = 0; i < stored.length; i++) target[i] = stored[i]! * slope + intercept;
+}
+
+/** Writes integers moved by a whole number; returns whether the target's type could hold them all. */
+function shiftInto(target: VoxelArray, stored: VoxelArray, intercept: number): boolean {
+  const [low, high] = rangeOf(target);
+  if (intercept === 0 && target.constructor === stored.constructor) {
+    target.set(stored);
+    return true;
+  }
+  let [least, most] = [low, high];
+  for (let i = 0; i < stored.length; i++) { // stays with integers
+    const value = stored[i]! + intercept;
+    target[i] = value;
+    if (value < least) least = value;
+    if (value > most) most = value;
+  }
+  return least >= low && most <= high;
 }
 
 /** Writes a segment's number where its frame is set; returns how many voxels had another. */
@@ -96,13 +107,13 @@ function widenFor(
   scale: {
     readonly slope: number;
     readonly intercept: number;
-    /** Voxels of earlier slices. */
-    readonly filled: number;
+    /** Voxels that were written before and stay. */
+    readonly kept: number;
     readonly options: { readonly path: string; readonly maxBytes: number };
   },
 ): VoxelArray {
   const { slope, intercept, options } = scale;
-  const earlier = data.subarray(0, scale.filled + stored.length); // a slot's earlier segments among them
+  const earlier = data.subarray(0, scale.kept);
   const range = rangeOf(stored);
   const has = rangeOf(data);
   if (range[0] * slope + intercept >= has[0] && range[1] * slope + intercept <= has[1]) return data;

@@ -1,5 +1,5 @@
 import type { VoxelArray } from "../volume.ts";
-import type { ByteAccess } from "./_byte_access.ts";
+import { type ByteAccess, openBytes } from "./_byte_access.ts";
 import { locateFrames } from "./_encapsulated.ts";
 import { UNDEFINED_LENGTH } from "./_elements.ts";
 import { dicomFault } from "./_fault.ts";
@@ -28,7 +28,7 @@ export interface FrameReader {
 
 /** Opens a file for its frames. */
 export async function openFrames(source: FrameSource): Promise<FrameReader> {
-  const { bytes } = await openDicomBytes(source.source);
+  const bytes = source.syntax.deflated ? (await openDicomBytes(source.source)).bytes : await openBytes(source.source);
   try {
     const encapsulated = source.pixels.length === UNDEFINED_LENGTH;
     const places = encapsulated ? await locateFrames(bytes, source) : undefined;
