@@ -36,6 +36,13 @@ export const BENCHES: readonly NamedBench[] = [
     shared: ["--runs", "--python"],
   },
   {
+    name: "encoders",
+    title: "Encoders",
+    file: "encoders_bench.ts",
+    results: "encoders.md",
+    shared: ["--runs", "--python"],
+  },
+  {
     name: "resample",
     title: "Resampling volumes",
     file: "resample_bench.ts",
