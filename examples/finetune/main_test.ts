@@ -55,7 +55,7 @@ for (const backend of ["cpu", "webgpu"] as const) {
         assert.ok((await readdir(join(out, "predictions"))).includes(`${shown.cases[0].id}.nii.gz`));
         const split = await readJson(join(out, "split.json"));
         assert.deepEqual(
-          [...split.training, ...split.test].sort(),
+          [...split.training, ...split.test].map(({ id }: { id: string }) => id).sort(),
           Array.from({ length: 6 }, (_, i) => `phantom-00${i}`),
         );
       }),

@@ -34,6 +34,8 @@ export interface LabelledCase {
   readonly loadLabels?: (report: (finding: Finding) => void) => Promise<Volume>;
   /** Classes of the scan as a whole, where the data set gives them. */
   readonly classLabels?: readonly number[];
+  /** Identifies the first channel by the bytes of its files; nothing where that is not known. */
+  readonly content?: () => Promise<string | undefined>;
   /** Identifies channels and labels by their content, for a cache on disk; nothing where that is not known. */
   readonly identify?: () => Promise<string | undefined>;
 }
@@ -67,10 +69,11 @@ function phantomCases({ phantoms, seed, task }: CaseChoice): CaseList {
   }
   const cases = Array.from({ length: phantoms }, (_, index): LabelledCase => {
     const id = `phantom-${String(index).padStart(3, "0")}`;
-    const make = () => makePhantom(`${seed}/${id}`, { kind: "ct-torso" });
+    const name = `labelled/${id}`; // other phantoms than those that pretraining makes of the same seed
+    const make = () => makePhantom(`${seed}/${name}`, { kind: "ct-torso" });
     return {
       id,
-      subject: id,
+      subject: name,
       path: id,
       loadChannels: () => Promise.resolve([make().volume]),
       ...(task === "segment"
@@ -105,10 +108,17 @@ async function folderCases(path: string, { modality, channels, task }: CaseChoic
       });
       continue;
     }
-    const channelsOf = others.map(({ cases }) => cases.find(({ id }) => id === entry.id));
-    cases.push(caseOf(entry, channelsOf, { modality, withLabels: task === "segment" }));
+    const name = withoutChannel(entry.id, 0);
+    const channelsOf = others.map(({ cases }, i) => cases.find(({ id }) => withoutChannel(id, i + 1) === name));
+    cases.push(caseOf({ ...entry, id: name }, channelsOf, { modality, withLabels: task === "segment" }));
   }
   return { description: index.description, cases, labelNames: index.labelNames ?? new Map(), findings };
+}
+
+/** A case's name without the number of its channel: `case_0000` as `case`. */
+function withoutChannel(id: string, channel: number): string {
+  const suffix = `_${String(channel).padStart(4, "0")}`;
+  return id.endsWith(suffix) ? id.slice(0, -suffix.length) : id;
 }
 
 function caseOf(

@@ -4,7 +4,6 @@ export const FINETUNING_FILES = {
   checkpoints: "checkpoints",
   metrics: "metrics.jsonl",
   findings: "findings.json",
-  split: "split.json",
   evaluation: "evaluation.json",
   report: "report.html",
   weights: "model.safetensors",

@@ -2,15 +2,17 @@ import type { Preprocessing } from "@med3d/downstream";
 import { type EncoderName, listEncoders } from "@med3d/encoder3d";
 import type { Finding } from "@med3d/volume";
 import { type BackendChoice, selectBackend } from "@med3d/webgpu-kernels";
+import { resolve } from "node:path";
 import { createNetwork, disposeNetwork, type Network } from "../inference/create_network.ts";
 import { nearestName, UsageError } from "../pretraining/configuration.ts";
+import { checkUnseen } from "../seen_scans.ts";
 import { type CaseList, type CaseSplit, listCases, splitCases } from "./cases.ts";
 import { FINETUNING_DEFAULTS, type FinetuningConfiguration, type ResolvedFinetuning } from "./configuration.ts";
 import { type ModelPlan, planModel } from "./describe_model.ts";
 import { withCsvLabels } from "./csv_labels.ts";
 import { planOutputs } from "./outputs.ts";
 import { type DataSurvey, planPatch, planPreprocessing, surveyCases } from "./plan.ts";
-import { loadPretrained, readPretrained } from "./pretrained.ts";
+import { loadPretrained, type Pretrained, readPretrained } from "./pretrained.ts";
 
 /** What a run starts from: everything that can be wrong with how it was called has been checked. */
 export interface PreparedFinetuning {
@@ -57,6 +59,7 @@ export async function prepareFinetuning(
   const list = await listLabelled(wanted);
   const split = splitCases(list.cases, wanted);
   const findings: Finding[] = [...list.findings, ...split.findings];
+  if (pretrained) await checkTestScans(pretrained, wanted, { split, findings });
   const survey = await surveyCases(split.training, { report: (finding) => void findings.push(finding), signal });
   const training = split.training.filter(({ id }) => survey.usable.has(id));
   if (training.length === 0 || (wanted.strict && training.length < split.training.length)) {
@@ -111,6 +114,23 @@ export async function prepareFinetuning(
     disposeNetwork(network);
     throw error;
   }
+}
+
+/** What the weights were made from is not tested on; where that is not known, it is said. */
+async function checkTestScans(
+  { folder }: Pretrained,
+  { data }: FinetuningConfiguration,
+  { split, findings }: { split: CaseSplit; findings: Finding[] },
+): Promise<void> {
+  const message = await checkUnseen(folder, data && resolve(data), split.test);
+  if (message === undefined) return;
+  findings.push({
+    severity: "warning",
+    code: "unknown-training-scans",
+    path: folder,
+    message,
+    fix: "Pretrain again with this version, or evaluate on scans that were acquired later.",
+  });
 }
 
 async function listLabelled(wanted: FinetuningConfiguration): Promise<CaseList> {

@@ -105,6 +105,8 @@ export function loadPretrained(network: Network, { tensors, folder }: Pretrained
     }
   }
   const report = loadStateDict(network.parameters, wanted, { strict: false });
+  const statistics = [...wanted].map(([name, tensor]) => [name.replace(/^buffers\./, ""), tensor] as const);
+  loadStateDict(network.buffers, new Map(statistics), { strict: false }); // those of the encoder's batch norms
   const lacking = [...report.missing, ...report.mismatched.map(({ name }) => name)].filter((name) =>
     name.startsWith("encoder.")
   );

@@ -11,8 +11,8 @@ export async function readLabels(path: string, report: (finding: Finding) => voi
   if (areClasses(read.data)) return asSmallIntegers(read);
   if (/\.(nii|nii\.gz|hdr|img)$/i.test(path)) {
     const { slope, intercept } = await readNiftiHeader(path);
-    const stored = Float64Array.from(read.data, (value) => Math.round((value - intercept) / slope));
-    if (areClasses(stored)) {
+    const stored = Float64Array.from(read.data, (value) => (value - intercept) / slope);
+    if (slope !== 0 && slope !== 1 && areClasses(stored.map(Math.round)) && stored.every(isNearInteger)) {
       report({
         severity: "warning",
         code: "label-slope",
@@ -20,12 +20,18 @@ export async function readLabels(path: string, report: (finding: Finding) => voi
         message: `its header scales labels by ${slope}; the stored integers were taken`,
         fix: "Set the header's slope to 1.",
       });
-      return asSmallIntegers(deriveVolume(read, { data: stored }, `took the stored integers, not scaled by ${slope}`));
+      return asSmallIntegers(
+        deriveVolume(read, { data: stored.map(Math.round) }, `took the stored integers, not scaled by ${slope}`),
+      );
     }
   }
   throw new Error(
     `Cannot read labels ${path}: values are no class numbers of 0…65535. Give the label map, not the image.`,
   );
+}
+
+function isNearInteger(value: number): boolean {
+  return Math.abs(value - Math.round(value)) < 1e-3;
 }
 
 function areClasses(data: Volume["data"]): boolean {

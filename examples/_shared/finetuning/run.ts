@@ -68,7 +68,7 @@ async function finish(
   describeRun(run);
   await makeRunFolder(out);
   await writeWhole(join(out, FINETUNING_FILES.configuration), JSON.stringify(configuration, null, 2) + "\n");
-  await writeWhole(join(out, FINETUNING_FILES.split), JSON.stringify(namesOf(split), null, 2) + "\n");
+  await writeSplit(out, configuration.data && resolve(configuration.data), split);
   const bar = new TrainingProgress({ ...configuration, unit: configuration.task === "segment" ? "patches" : "scans" });
   const options = { resume: resume?.checkpoint, signal, onStep: bar.show.bind(bar) };
   const source = configuration.task === "classify" ? await classificationSource(run) : undefined;
@@ -102,11 +102,6 @@ function describeRun({ backend, configuration, list, split, network, start, plan
   console.log(
     `Computing on ${backend.device}; ${steps} steps of ${batch} patches of ${patch.join("x")} voxels; into ${out}`,
   );
-}
-
-function namesOf({ training, validation, test }: PreparedFinetuning["split"]): Record<string, string[]> {
-  const ids = (cases: readonly { readonly id: string }[]): string[] => cases.map(({ id }) => id);
-  return { training: ids(training), validation: ids(validation), test: ids(test) };
 }
 
 function printFindings(findings: readonly Finding[], out: string): void {
