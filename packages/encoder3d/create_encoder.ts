@@ -1,3 +1,4 @@
+import type { Triple } from "@med3d/nn";
 import { closest } from "fastest-levenshtein";
 import { MonaiUNetEncoder, type MonaiUNetOptions } from "./monai_unet/monai_unet_encoder.ts";
 import { ResNet, type ResNetDepth } from "./resnet/resnet.ts";
@@ -78,11 +79,14 @@ export interface EncoderEntry {
   readonly summary: string;
   /** Names of its options. */
   readonly optionNames: readonly string[];
+  /** Voxels `[depth, height, width]` of a patch as it is trained on by those who made it, or near it. */
+  readonly defaultPatch: Triple;
 }
 
 interface Registration<N extends EncoderName> {
   readonly summary: string;
   readonly optionNames: readonly string[];
+  readonly defaultPatch: Triple;
   readonly make: (options: EncoderOptionsByName[N]) => EncodersByName[N];
 }
 
@@ -92,6 +96,7 @@ const SHARED_OPTIONS = ["inChannels", "features", "strides", "kernelSizes", "con
 function resnet(depth: ResNetDepth) {
   return {
     summary: `3D ResNet-${depth}, MONAI's or, dilated, MedicalNet's`,
+    defaultPatch: [128, 128, 128] as const,
     optionNames: [
       ...["inChannels", "features", "stemKernelSize", "stemStride", "maxPool"],
       ...["shortcut", "shortcutBias", "dilated", "recompute", "random"],
@@ -103,11 +108,13 @@ function resnet(depth: ResNetDepth) {
 const REGISTRY: { readonly [N in EncoderName]: Registration<N> } = {
   "seg-resnet": {
     summary: "Encoder of MONAI's SegResNet",
+    defaultPatch: [128, 128, 128],
     optionNames: ["inChannels", "initFilters", "blocksDown", "groups", "recompute", "random"],
     make: (options) => new SegResNetEncoder(options),
   },
   "monai-unet": {
     summary: "Encoder of MONAI's UNet, plain or of residual units",
+    defaultPatch: [96, 96, 96],
     optionNames: ["inChannels", "features", "strides", "kernelSize", "residualUnits", "bias", "recompute", "random"],
     make: (options) => new MonaiUNetEncoder(options),
   },
@@ -117,6 +124,7 @@ const REGISTRY: { readonly [N in EncoderName]: Registration<N> } = {
   "resnet50": resnet(50),
   "nnformer": {
     summary: "Encoder of nnFormer: attention within the volume's windows",
+    defaultPatch: [128, 128, 128],
     optionNames: [
       ...["inChannels", "imageSize", "features", "depths", "heads", "windows", "patchSize", "strides"],
       ...["maskShifted", "mlpRatio", "dropPath", "recompute", "random"],
@@ -125,16 +133,19 @@ const REGISTRY: { readonly [N in EncoderName]: Registration<N> } = {
   },
   "plain-unet": {
     summary: "Encoder of nnU-Net's plain U-Net",
+    defaultPatch: [128, 128, 128],
     optionNames: [...SHARED_OPTIONS, "convsPerStage"],
     make: (options) => new PlainUNet(options),
   },
   "residual-unet": {
     summary: "Encoder of nnU-Net's residual-encoder U-Net",
+    defaultPatch: [128, 128, 128],
     optionNames: [...SHARED_OPTIONS, "blocksPerStage"],
     make: (options) => new ResidualEncoderUNet(options),
   },
   "swin-unetr": {
     summary: "Encoder of MONAI's Swin UNETR, version 1 or 2",
+    defaultPatch: [96, 96, 96],
     optionNames: [
       ...["inChannels", "features", "depths", "heads", "windowSize", "mlpRatio", "qkvBias", "residualConvs"],
       ...["merging", "patchNorm", "normalize", "normAffine", "recompute", "random"],
@@ -143,6 +154,7 @@ const REGISTRY: { readonly [N in EncoderName]: Registration<N> } = {
   },
   "unetr": {
     summary: "Encoder of MONAI's UNETR",
+    defaultPatch: [96, 96, 96],
     optionNames: [
       ...["inChannels", "imageSize", "features", "hiddenSize", "mlpSize", "heads", "patchProjection"],
       ...["convBlocks", "residualBlocks", "normAffine", "qkvBias", "recompute", "random"],
@@ -151,6 +163,7 @@ const REGISTRY: { readonly [N in EncoderName]: Registration<N> } = {
   },
   "vit": {
     summary: "MONAI's vision transformer (ViT)",
+    defaultPatch: [96, 96, 96],
     optionNames: [
       ...["inChannels", "imageSize", "patchSize", "hiddenSize", "mlpSize", "layers", "heads"],
       ...["patchProjection", "positions", "qkvBias", "recompute", "random"],
@@ -162,8 +175,8 @@ const REGISTRY: { readonly [N in EncoderName]: Registration<N> } = {
 /** Lists the encoders that {@linkcode createEncoder} makes. */
 export function listEncoders(): readonly EncoderEntry[] {
   return (Object.keys(REGISTRY) as EncoderName[]).map((name) => {
-    const { summary, optionNames } = REGISTRY[name];
-    return { name, summary, optionNames };
+    const { summary, optionNames, defaultPatch } = REGISTRY[name];
+    return { name, summary, optionNames, defaultPatch };
   });
 }
 

@@ -35,7 +35,15 @@ export const NARROW: { readonly [N in EncoderName]: NarrowSettings<N> } = {
     mlpRatio: 1,
     size: [32, 32, 64],
   },
-  "unetr": { imageSize: [16, 16, 32], features: 1, hiddenSize: 4, mlpSize: 4, heads: 1, size: [16, 16, 32] },
+  "unetr": {
+    imageSize: [16, 16, 32],
+    features: 1,
+    hiddenSize: 4,
+    mlpSize: 4,
+    heads: 1,
+    convBlocks: false,
+    size: [16, 16, 32],
+  },
   "vit": { imageSize: [8, 8, 16], patchSize: 4, hiddenSize: 4, mlpSize: 4, layers: 2, heads: 1, size: [8, 8, 16] },
 };
 
