@@ -2,10 +2,10 @@ import { decodedBytes } from "../nifti/_decode_voxels.ts";
 import type { NiftiDatatype } from "../nifti/datatypes.ts";
 import type { VoxelArray } from "../volume.ts";
 import { dicomFault } from "./_fault.ts";
-import type { PixelFormat } from "./_frame_source.ts";
 import type { Frame } from "./_frames.ts";
 import { readAhead } from "./_read_ahead.ts";
 import type { FrameStack } from "./_stack_frames.ts";
+import { arrayOf } from "./_unpack_voxels.ts";
 
 /** What is unpacked beyond this must not be more than {@linkcode PACKING_LIMIT} times its packed bytes. */
 const TRUSTED_BYTES = 1 << 26;
@@ -37,7 +37,7 @@ export async function buildVoxels(
     !source.format.float && slope === 1 && Number.isInteger(intercept)
   );
   const ArrayType = isInteger
-    ? storedArray(frames[0]!.source.format)
+    ? arrayOf(frames[0]!.source.format)
     : frames.some(needsDouble)
     ? Float64Array
     : Float32Array;
@@ -46,18 +46,24 @@ export async function buildVoxels(
   let overlaps = 0;
   let unfinished = 0;
   const depthOf = stack.slots.flatMap((slot, depth) => slot.map(() => depth));
-  let done = 0;
-  for await (const { frame, values: stored, finished } of readAhead(frames)) {
-    const filled = depthOf[done++]! * slice;
+  const placeOf = (index: number) => data.subarray(depthOf[index]! * slice, (depthOf[index]! + 1) * slice);
+  for await (
+    const { frame, index, values: stored, finished } of readAhead(
+      frames,
+      (index) => frames[index]!.segment === undefined ? placeOf(index) : undefined,
+    )
+  ) {
+    const filled = depthOf[index]! * slice;
     if (!finished) unfinished++;
     const isPainted = frame.segment !== undefined;
     if (isPainted) data = widenFor(data, stored, { slope: frame.segment, intercept: 0, kept: filled + slice, options });
-    const target = data.subarray(filled, filled + slice);
+    const target = placeOf(index);
     if (isPainted) overlaps += paint(target, stored, frame.segment);
     else if (!isInteger) scaleInto(target, stored, frame);
     else if (!shiftInto(target, stored, frame.intercept)) {
+      if (stored.buffer === target.buffer) shiftInto(target, target, -frame.intercept); // integers that wrapped round come back
       data = widenFor(data, stored, { slope: 1, intercept: frame.intercept, kept: filled, options });
-      shiftInto(data.subarray(filled, filled + slice), stored, frame.intercept);
+      shiftInto(placeOf(index), stored, frame.intercept);
     }
   }
   return { data, line: lineOf(frames), overlaps, unfinished };
@@ -68,15 +74,15 @@ function scaleInto(
   stored: VoxelArray,
   { slope, intercept }: Pick<Frame, "slope" | "intercept">,
 ): void {
-  if (slope === 1 && intercept === 0) target.set(stored);
-  else for (let i = 0; i < stored.length; i++) target[i] = stored[i]! * slope + intercept;
+  if (slope === 1 && intercept === 0) return void target.set(stored);
+  for (let i = 0; i < stored.length; i++) target[i] = stored[i]! * slope + intercept;
 }
 
 /** Writes integers moved by a whole number; returns whether the target's type could hold them all. */
 function shiftInto(target: VoxelArray, stored: VoxelArray, intercept: number): boolean {
   const [low, high] = rangeOf(target);
   if (intercept === 0 && target.constructor === stored.constructor) {
-    target.set(stored);
+    if (stored.buffer !== target.buffer) target.set(stored);
     return true;
   }
   let [least, most] = [low, high];
@@ -149,12 +155,6 @@ function rangeOf(data: VoxelArray): readonly [number, number] {
   const bits = 8 * data.BYTES_PER_ELEMENT;
   const signed = data instanceof Int8Array || data instanceof Int16Array || data instanceof Int32Array;
   return signed ? [-(2 ** (bits - 1)), 2 ** (bits - 1) - 1] : [0, 2 ** bits - 1];
-}
-
-function storedArray({ bitsAllocated, signed }: PixelFormat) {
-  if (bitsAllocated <= 8) return signed ? Int8Array : Uint8Array;
-  if (bitsAllocated === 16) return signed ? Int16Array : Uint16Array;
-  return signed ? Int32Array : Uint32Array;
 }
 
 /** Whether neighbouring intensities of a frame would run together in float32. */

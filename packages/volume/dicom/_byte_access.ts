@@ -13,8 +13,8 @@ export interface ByteAccess {
   readonly path: string;
   /** How many bytes there are; an upper bound where they are deflated. */
   readonly size: number;
-  /** Reads bytes; fewer than asked for only where the file ends. */
-  read(start: number, length: number): Promise<Uint8Array<ArrayBuffer>>;
+  /** Reads bytes, into a place of that length if one is given and they come from a file; fewer than asked for only where the file ends. */
+  read(start: number, length: number, into?: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuffer>>;
   /** Releases the file. */
   close(): Promise<void>;
 }
@@ -42,8 +42,9 @@ export async function openBytes(source: string | Uint8Array): Promise<ByteAccess
   return {
     path: source,
     size,
-    read: async (start, length) => {
-      const bytes = new Uint8Array(Math.max(0, Math.min(length, size - start)));
+    read: async (start, length, into) => {
+      const available = Math.max(0, Math.min(length, size - start));
+      const bytes = into?.subarray(0, available) ?? new Uint8Array(available);
       let filled = 0;
       while (filled < bytes.length) {
         const { bytesRead } = await file.read(bytes, filled, bytes.length - filled, start + filled);

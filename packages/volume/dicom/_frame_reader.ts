@@ -20,8 +20,8 @@ export interface DecodedFrame {
 
 /** Reads frames of one file, one at a time. */
 export interface FrameReader {
-  /** Decodes a frame. */
-  read(index: number): Promise<DecodedFrame>;
+  /** Decodes a frame. Where the file holds its values as they are, they are read into the place given. */
+  read(index: number, place?: VoxelArray): Promise<DecodedFrame>;
   /** Releases the file. */
   close(): Promise<void>;
 }
@@ -32,8 +32,8 @@ export async function openFrames(source: FrameSource): Promise<FrameReader> {
   try {
     const encapsulated = source.pixels.length === UNDEFINED_LENGTH;
     const places = encapsulated ? await locateFrames(bytes, source) : undefined;
-    const decode = async (index: number): Promise<DecodedFrame> => {
-      if (!places) return { values: await readNative(bytes, source, index), finished: true };
+    const decode = async (index: number, place?: VoxelArray): Promise<DecodedFrame> => {
+      if (!places) return { values: await readNative(bytes, source, { index, place }), finished: true };
       const fragments = places[index]!;
       const frame = new Uint8Array(fragments.reduce((sum, { length }) => sum + length, 0));
       let at = 0;
@@ -57,7 +57,11 @@ export async function openFrames(source: FrameSource): Promise<FrameReader> {
   }
 }
 
-async function readNative(bytes: ByteAccess, source: FrameSource, index: number): Promise<VoxelArray> {
+async function readNative(
+  bytes: ByteAccess,
+  source: FrameSource,
+  { index, place }: { readonly index: number; readonly place: VoxelArray | undefined },
+): Promise<VoxelArray> {
   const { pixels, path, stored: { format } } = source;
   const bits = bitsOfFrame(format);
   const firstBit = index * bits;
@@ -65,7 +69,11 @@ async function readNative(bytes: ByteAccess, source: FrameSource, index: number)
   const first = Math.floor(firstBit / 8);
   const offset = swapsPairs ? first % 2 : 0; // words begin at even places
   const length = Math.ceil((firstBit % 8 + bits) / 8) + offset;
-  const read = await bytes.read(pixels.start + first - offset, length + (swapsPairs ? length % 2 : 0));
+  const wanted = length + (swapsPairs ? length % 2 : 0);
+  const into = place?.byteLength === wanted && place.BYTES_PER_ELEMENT * 8 === format.bitsAllocated
+    ? new Uint8Array(place.buffer as ArrayBuffer, place.byteOffset, wanted)
+    : undefined;
+  const read = await bytes.read(pixels.start + first - offset, wanted, into);
   if (read.length < length) {
     throw dicomFault("truncated", path, `it ends ${length - read.length} bytes before the end of frame ${index + 1}`);
   }

@@ -71,7 +71,7 @@ export async function readDicomFile(source: string | Uint8Array): Promise<DicomF
 export async function openDicomBytes(
   source: string | Uint8Array,
 ): Promise<{ bytes: ByteAccess; start: number; syntax: TransferSyntax }> {
-  const raw = await openBytes(source);
+  const raw = await rememberBeginning(await openBytes(source));
   try {
     const begin = await findBeginning(raw);
     const { value: meta, window } = await parseGrowing(
@@ -90,6 +90,21 @@ export async function openDicomBytes(
     await raw.close();
     throw error;
   }
+}
+
+/** Reads a file's first bytes once, whoever asks for some of them. */
+async function rememberBeginning(raw: ByteAccess): Promise<ByteAccess> {
+  let head: Uint8Array<ArrayBuffer>;
+  try {
+    head = await raw.read(0, FIRST_READ_BYTES);
+  } catch (error) {
+    await raw.close();
+    throw error;
+  }
+  const holds = (end: number) => end <= head.length || head.length < FIRST_READ_BYTES;
+  const read: ByteAccess["read"] = (start, length) =>
+    holds(start + length) ? Promise.resolve(head.subarray(start, start + length)) : raw.read(start, length);
+  return { ...raw, read };
 }
 
 /** Finds where elements begin: after the preamble, or at once in files that lack it, when they look like DICOM. */

@@ -41,7 +41,7 @@ export async function scanDicom(
     return await scanAll(await filesOfDirectory(dataset, source, onFinding), source, onFinding);
   }
   if (source instanceof Uint8Array) return [await scanFile(source)];
-  return await inGroups(source, scanFile);
+  return await fewAtOnce(source, scanFile);
 }
 
 async function scanFile(source: string | Uint8Array): Promise<ScannedFile> {
@@ -103,7 +103,7 @@ async function scanAll(
   onFinding: (finding: Finding) => void,
 ): Promise<ScannedFile[]> {
   const others = { "not-dicom": 0, "missing-image": 0 };
-  const scanned = await inGroups(paths, (path) =>
+  const scanned = await fewAtOnce(paths, (path) =>
     scanFile(path).catch((error) => {
       if (error instanceof CorruptVolumeError) return error;
       throw error;
@@ -127,11 +127,18 @@ const SEVERITY: Readonly<Partial<Record<string, Finding["severity"]>>> = {
   "not-3d": "warning",
 };
 
-async function inGroups<T, R>(items: readonly T[], work: (item: T) => Promise<R>): Promise<R[]> {
-  const results: R[] = [];
-  for (let at = 0; at < items.length; at += FILES_AT_ONCE) {
-    results.push(...await Promise.all(items.slice(at, at + FILES_AT_ONCE).map(work)));
-  }
+/** Works on a few items at a time, until one fails; results are in the items' order. */
+async function fewAtOnce<T, R>(items: readonly T[], work: (item: T) => Promise<R>): Promise<R[]> {
+  const results = new Array<R>(items.length);
+  const queue = items.entries(); // shared: each worker takes the next
+  await Promise.all(Array.from({ length: FILES_AT_ONCE }, async () => {
+    try {
+      for (const [i, item] of queue) results[i] = await work(item);
+    } catch (error) {
+      for (const _ of queue); // nothing is left to take
+      throw error;
+    }
+  }));
   return results;
 }
 

@@ -3,32 +3,33 @@ import type { PixelFormat } from "./_frame_source.ts";
 
 const HOST_IS_LITTLE_ENDIAN = new Uint8Array(Uint16Array.of(1).buffer)[0] === 1;
 
-/** Turns a frame's bytes, in the machine's order and starting at a voxel, into stored values: the bits that count, with their sign. */
+/**
+ * Turns a frame's bytes, in the machine's order and starting at a voxel, into stored values: the bits that count, with their sign.
+ * The values lie where the bytes do, unless these begin at an odd place.
+ */
 export function unpackVoxels(bytes: Uint8Array<ArrayBuffer>, format: PixelFormat): VoxelArray {
-  const voxels = format.rows * format.columns;
-  const { bitsAllocated, bitsStored, highBit, signed, float } = format;
-  const buffer = bytes.byteOffset % 8 === 0 && bytes.byteLength === bytes.buffer.byteLength
-    ? bytes.buffer
-    : bytes.slice().buffer;
-  if (float) return bitsAllocated === 32 ? new Float32Array(buffer, 0, voxels) : new Float64Array(buffer, 0, voxels);
-  const stored = integers(buffer, { bitsAllocated, signed, voxels });
-  if (bitsStored < bitsAllocated) {
+  const { bitsAllocated, bitsStored, highBit, float } = format;
+  const stored = valuesOf(bytes.byteOffset % (bitsAllocated / 8) === 0 ? bytes : bytes.slice(), format);
+  if (!float && bitsStored < bitsAllocated) {
     const left = 31 - highBit;
     const right = 32 - bitsStored;
-    if (signed) { for (let i = 0; i < voxels; i++) stored[i] = (stored[i]! << left) >> right; }
-    else for (let i = 0; i < voxels; i++) stored[i] = (stored[i]! << left) >>> right;
+    if (format.signed) { for (let i = 0; i < stored.length; i++) stored[i] = (stored[i]! << left) >> right; }
+    else for (let i = 0; i < stored.length; i++) stored[i] = (stored[i]! << left) >>> right;
   }
   return stored;
 }
 
-function integers(
-  buffer: ArrayBuffer,
-  options: { readonly bitsAllocated: number; readonly signed: boolean; readonly voxels: number },
-): VoxelArray {
-  const { bitsAllocated, signed, voxels } = options;
-  if (bitsAllocated === 8) return signed ? new Int8Array(buffer, 0, voxels) : new Uint8Array(buffer, 0, voxels);
-  if (bitsAllocated === 16) return signed ? new Int16Array(buffer, 0, voxels) : new Uint16Array(buffer, 0, voxels);
-  return signed ? new Int32Array(buffer, 0, voxels) : new Uint32Array(buffer, 0, voxels);
+function valuesOf({ buffer, byteOffset }: Uint8Array<ArrayBuffer>, format: PixelFormat): VoxelArray {
+  const { bitsAllocated, signed, float } = format;
+  return new (arrayOf({ bitsAllocated, signed, float }))(buffer, byteOffset, format.rows * format.columns);
+}
+
+/** The kind of array that holds voxels as they are stored. */
+export function arrayOf({ bitsAllocated, signed, float }: Pick<PixelFormat, "bitsAllocated" | "signed" | "float">) {
+  if (float) return bitsAllocated === 32 ? Float32Array : Float64Array;
+  if (bitsAllocated <= 8) return signed ? Int8Array : Uint8Array;
+  if (bitsAllocated === 16) return signed ? Int16Array : Uint16Array;
+  return signed ? Int32Array : Uint32Array;
 }
 
 /** Unpacks voxels of one bit each, the lowest bit of a byte first, from the bit where the frame begins. */
