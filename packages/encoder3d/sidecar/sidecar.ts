@@ -125,7 +125,8 @@ export interface PretrainPlan {
 /**
  * What stands beside pretrained weights: nnssl's `adaptation_plan.json`, field by field, and under `med3d` what it has no field for.
  *
- * Source: `AdaptationPlan` in MIC-DKFZ's nnssl, whose `from_dict` reads what {@linkcode makeSidecar} makes.
+ * Source: `AdaptationPlan` in MIC-DKFZ's nnssl, whose `from_dict` was seen to read what {@linkcode makeSidecar} makes, and its network of a
+ * residual U-Net to take the weights. It has no field for a plain U-Net's `n_conv_per_stage`, which stands here as the network's class asks for it.
  */
 export interface Sidecar {
   /** The network in PyTorch's words. */

@@ -1,6 +1,13 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { strict as assert } from "node:assert";
-import { disposeParameters, type Parameters, readSafetensors, type StoredTensor, writeSafetensors } from "@med3d/nn";
+import {
+  disposeParameters,
+  joinParameters,
+  type Parameters,
+  readSafetensors,
+  type StoredTensor,
+  writeSafetensors,
+} from "@med3d/nn";
 import { testOnBackends } from "@med3d/webgpu-kernels/testing";
 import { Random } from "random";
 import {
@@ -114,6 +121,21 @@ testOnBackends("loadWeights: an encoder takes its part of a whole nnU-Net", asyn
   assert.ok(report.unexpected.some(({ storedName }) => storedName === "module.decoder.transpconvs.0.weight"));
   assert.ok(report.ignored.includes("module.encoder.stages.0.0.convs.0.all_modules.0.weight"));
   await assertEqualParameters(encoder.parameters, target.parameters);
+
+  const whole = (seed: string) => {
+    const random = new Random(seed);
+    const encoder = new PlainUNet({ features: [2, 3, 4], random });
+    const decoder = new UNetDecoder(encoder, { random });
+    const head = new ReconstructionHead(decoder.outChannels, 2, { random });
+    return joinParameters({ encoder: encoder.parameters, decoder: decoder.parameters, head: head.parameters });
+  };
+  const [all, source] = [
+    whole("all"),
+    joinParameters({ encoder: encoder.parameters, decoder: decoder.parameters, head: head.parameters }),
+  ];
+  assert.equal(loadWeights(all, bytes).share, 1);
+  await assertEqualParameters(source, all);
+  disposeParameters(all);
 
   const other = new ReconstructionHead(decoder.outChannels, 2, { random: new Random("other") });
   loadWeights(other, bytes, { prefix: "module.decoder.seg_layers.1." });
