@@ -147,3 +147,51 @@ Deno.test("predict: wrong usage ends with exit code 2 and says what to do", () =
     assert.equal(code, 2);
     assert.match(stderr, /is not what .*model\.json was written with/);
   }));
+
+Deno.test("predict: a classifying model says of every scan what its own evaluation said", () =>
+  withFolder(async (folder) => {
+    const scans = join(folder, "scans");
+    await mkdir(scans);
+    const ids = ["a", "b", "c", "d"];
+    for (const id of ids) {
+      await writeNifti(makePhantom(id, { shape: [16, 16, 16] }).volume, join(scans, `${id}.nii.gz`));
+    }
+    const table = join(folder, "labels.csv");
+    await writeFile(table, ["id,age,weight", ...ids.map((id, i) => `${id},${40 + 7 * i},${80 - i}`)].join("\n"));
+    const model = join(folder, "model");
+    const flags = [
+      "--task=classify",
+      "--target=values",
+      `--csv=${table}`,
+      "--patch=16",
+      "--features=4,8",
+      "--steps=2",
+      "--modality=CT",
+    ];
+    const trained = await runProgramFile("finetune/main.ts", [
+      ...flags,
+      `--data=${scans}`,
+      "--backend=cpu",
+      `--out=${model}`,
+    ]);
+    assert.equal(trained.code, 0, trained.stdout + trained.stderr);
+    const out = join(folder, "out");
+    const { code, stdout, stderr } = await runProgramFile(PROGRAM, [
+      scans,
+      `--weights=${model}`,
+      "--backend=cpu",
+      `--out=${out}`,
+    ]);
+    assert.equal(code, 0, stdout + stderr);
+    const rows = (await readFile(join(out, "classes.csv"), "utf8")).trim().split("\n").map((line) => line.split(","));
+    assert.deepEqual(rows[0], ["case", "age", "weight"]);
+    assert.deepEqual(rows.slice(1).map(([id]) => id), ids);
+    const { cases } = JSON.parse(await readFile(join(model, "evaluation.json"), "utf8"));
+    for (const { id, predicted } of cases as { id: string; predicted: number[] }[]) {
+      const row = rows.find(([name]) => name === id)!;
+      predicted.forEach((value, i) =>
+        assert.ok(Math.abs(Number(row[i + 1]) - value) < 1e-3 * Math.abs(value), `${row}, ${predicted}`)
+      );
+      assert.ok(predicted[0]! > 20 && predicted[1]! > 60, "in the table's own unit");
+    }
+  }));

@@ -7,6 +7,7 @@ import {
   evaluateOrdinal,
   evaluateRegression,
 } from "@med3d/downstream";
+import { inOwnUnit } from "../inference/classify_scan.ts";
 import type { Table } from "../report/table.ts";
 import type { LabelledCase } from "./cases.ts";
 import { type ClassificationSource, disposeClassificationBatch, stackCases } from "./classification_batches.ts";
@@ -41,10 +42,7 @@ export async function classifyCases(
     disposeClassificationBatch(stacked);
     some.forEach(({ id, subject, classLabels }, i) => {
       const said = classProbabilities(values.slice(i * network.outputs, (i + 1) * network.outputs), target);
-      const predicted = Array.from(
-        said,
-        (value, k) => valueScales ? value * valueScales[k]!.deviation + valueScales[k]!.mean : value,
-      );
+      const predicted = inOwnUnit(said, valueScales);
       classified.push({ id, subject, actual: classLabels!, predicted });
     });
   }

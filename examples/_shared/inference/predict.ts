@@ -10,7 +10,8 @@ import { startProgress } from "../progress.ts";
 import { formatCsv } from "../report/csv.ts";
 import { formatTable } from "../report/table.ts";
 import { CASES_FILE } from "../view_cases.ts";
-import { disposeNetwork, loadNetwork } from "./create_network.ts";
+import { classifyScan } from "./classify_scan.ts";
+import { disposeNetwork, loadNetwork, type Network } from "./create_network.ts";
 import { type ModelDescription, readModel } from "./model_description.ts";
 import { scansToPredict, type ScanToPredict } from "./scans_to_predict.ts";
 import { segmentScan } from "./segment_scan.ts";
@@ -46,15 +47,21 @@ export interface PredictSettings {
   readonly strict?: boolean;
 }
 
-/** What one scan's structures take. */
-interface MeasuredScan {
+/** What was said of one scan. */
+interface PredictedScan {
   readonly scan: ScanToPredict;
-  readonly files: readonly string[];
-  readonly millilitres: ReadonlyMap<number, number>;
+  /** Its cells in the table, the name left out. */
+  readonly cells: readonly string[];
+  /** Path of its label map, where it was segmented. */
+  readonly prediction?: string;
 }
 
-/** Names of the tables in the folder of predictions. */
-export const PREDICTION_FILES = { volumes: "volumes.csv", findings: "findings.json" } as const;
+/** Names of the files in the folder of predictions beside label maps. */
+export const PREDICTION_FILES = {
+  volumes: "volumes.csv",
+  classes: "classes.csv",
+  findings: "findings.json",
+} as const;
 
 /**
  * Predicts scans with a model and writes what came out, with a table of volumes; says on the console what it does.
@@ -74,11 +81,6 @@ export async function predict(settings: PredictSettings, signal: AbortSignal): P
   const { description } = stored;
   const backend = await selectBackend({ backend: settings.backend });
   if (backend.notice) console.warn(backend.notice);
-  const network = loadNetwork(stored);
-  if (!(network instanceof SegmentationNetwork)) {
-    disposeNetwork(network);
-    throw new UsageError(`Cannot predict with ${weights}: it classifies. Name a run of --task segment.`);
-  }
   const channels = description.preprocessing.channels.length;
   const modality = settings.modality ?? (description.modality === "unknown" ? null : description.modality);
   const scans = (await Promise.all(paths.map((path) => scansToPredict(path, { channels, modality })))).flat();
@@ -86,13 +88,14 @@ export async function predict(settings: PredictSettings, signal: AbortSignal): P
   await mkdir(out, { recursive: true });
   console.log(`${scans.length} ${scans.length === 1 ? "scan" : "scans"}, computing on ${backend.device}; into ${out}`);
   const findings: Finding[] = [];
-  const measured: MeasuredScan[] = [];
+  const predicted: PredictedScan[] = [];
+  const network = loadNetwork(stored);
   const bar = startProgress({ label: "predicting", total: scans.length });
   try {
     for (const [done, scan] of scans.entries()) {
       if (signal.aborted) break;
       try {
-        measured.push(await predictOne(scan, { network, description, settings, findings, signal }));
+        predicted.push(await predictOne(scan, { network, description, settings, findings, signal }));
       } catch (error) {
         if (signal.aborted) break;
         const { message } = error as Error;
@@ -105,10 +108,10 @@ export async function predict(settings: PredictSettings, signal: AbortSignal): P
     bar.stop();
     disposeNetwork(network);
   }
-  await writeTables(out, measured, { description, findings });
+  await writeTables(out, predicted, { description, findings });
   for (const finding of findings) console.warn(formatFinding(finding));
   if (signal.aborted) return false;
-  if (measured.length === 0) {
+  if (predicted.length === 0) {
     throw new Error(`Cannot predict: none of ${scans.length} scans could be. See the messages above.`);
   }
   return true;
@@ -117,16 +120,20 @@ export async function predict(settings: PredictSettings, signal: AbortSignal): P
 async function predictOne(
   scan: ScanToPredict,
   { network, description, settings, findings, signal }: {
-    network: SegmentationNetwork;
+    network: Network;
     description: ModelDescription;
     settings: PredictSettings;
     findings: Finding[];
     signal: AbortSignal;
   },
-): Promise<MeasuredScan> {
+): Promise<PredictedScan> {
   const channels = (await scan.loadChannels((finding) => void findings.push(finding))).map((volume) =>
     replaceNonFinite(volume)
   );
+  if (!(network instanceof SegmentationNetwork)) {
+    const values = await classifyScan(channels, { network, description });
+    return { scan, cells: values.map((value) => String(Number(value.toPrecision(6)))) };
+  }
   const { mirror = false, probabilities = false, overlap, nifti = false, copyIdentity = false } = settings;
   const segmented = await segmentScan(channels, { network, description }, { mirror, probabilities, overlap, signal });
   let { labels } = segmented;
@@ -139,7 +146,13 @@ async function predictOne(
     nifti,
     copyIdentity,
   });
-  return { scan, files, millilitres: measureStructures(labels) };
+  const millilitres = measureStructures(labels);
+  const structures = description.classes.filter(({ value }) => value !== 0);
+  return {
+    scan,
+    cells: structures.map(({ value }) => (millilitres.get(value) ?? 0).toFixed(3)),
+    prediction: files[0]!,
+  };
 }
 
 /** Two scans of one name would overwrite each other. */
@@ -158,23 +171,20 @@ function checkNames(scans: readonly ScanToPredict[]): void {
 
 async function writeTables(
   out: string,
-  measured: readonly MeasuredScan[],
+  predicted: readonly PredictedScan[],
   { description, findings }: { description: ModelDescription; findings: readonly Finding[] },
 ): Promise<void> {
-  const structures = description.classes.filter(({ value }) => value !== 0);
-  const rows = measured.map(({ scan, millilitres }) => [
-    scan.id,
-    ...structures.map(({ value }) => (millilitres.get(value) ?? 0).toFixed(3)),
-  ]);
-  const table = [["scan", ...structures.map(({ name }) => `${name} mL`)], ...rows];
-  await writeWhole(join(out, PREDICTION_FILES.volumes), formatCsv(table));
+  const { task, classes } = description;
+  const heading = task === "segment"
+    ? ["scan", ...classes.filter(({ value }) => value !== 0).map(({ name }) => `${name} mL`)]
+    : ["case", ...classes.map(({ name }) => name)];
+  const table = [heading, ...predicted.map(({ scan, cells }) => [scan.id, ...cells])];
+  const name = task === "segment" ? PREDICTION_FILES.volumes : PREDICTION_FILES.classes;
+  await writeWhole(join(out, name), formatCsv(table));
   await writeWhole(join(out, PREDICTION_FILES.findings), JSON.stringify(findings, null, 2) + "\n");
-  const cases = measured.map(({ scan, files }) => ({
-    id: scan.id,
-    image: resolve(scan.path),
-    prediction: relative(out, files[0]!),
-  }));
-  if (cases.length === 0) return;
-  await writeWhole(join(out, CASES_FILE), JSON.stringify({ cases }, null, 2) + "\n");
-  console.log(`\n${formatTable(table)}\n`);
+  if (predicted.length > 0) console.log(`\n${formatTable(table)}\n`);
+  const cases = predicted.flatMap(({ scan, prediction }) =>
+    prediction === undefined ? [] : [{ id: scan.id, image: resolve(scan.path), prediction: relative(out, prediction) }]
+  );
+  if (cases.length > 0) await writeWhole(join(out, CASES_FILE), JSON.stringify({ cases }, null, 2) + "\n");
 }
