@@ -4,7 +4,6 @@ import { join } from "node:path";
 import process from "node:process";
 import { writeFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
-import { Random } from "random";
 import {
   CorruptVolumeError,
   countIdentifyingFields,
@@ -16,6 +15,7 @@ import {
   writeDicomSeg,
 } from "../mod.ts";
 import { inFolder, SCAN } from "./testdata/in_folder.ts";
+import { drawsOf } from "../formats/testdata/draws.ts";
 import { makeDicom } from "./testdata/make_dicom.ts";
 import { makeNpz } from "./testdata/make_npz.ts";
 
@@ -192,7 +192,7 @@ Deno.test("indexDataset: archives that are no MedMNIST, or whose classes do not 
 
 Deno.test("indexDataset: 400 seeded mutations of an archive each give cases that can be read or a CorruptVolumeError", () =>
   inFolder({ "x.npz": MEDMNIST }, async (folder) => {
-    const random = new Random("npz-fuzz");
+    const random = drawsOf("npz-fuzz");
     const path = join(folder, "x.npz");
     const outcomes = new Map<string, number>();
     for (let round = 0; round < 400; round++) {

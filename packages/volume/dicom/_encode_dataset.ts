@@ -1,8 +1,19 @@
 import { LONG_VRS, type TagName, TAGS } from "./_tags.ts";
 
+const EXPLICIT_LITTLE_ENDIAN = "1.2.840.10008.1.2.1";
+/** Names this implementation; derived from a random UUID, as PS3.5, B.2 allows. */
+const IMPLEMENTATION = "2.25.208715498732165429870153446291735208114";
+const PREAMBLE_BYTES = 128;
+
 /** Attributes by keyword: texts, numbers, bytes or items; `undefined` leaves one out, an empty text writes it empty. */
 export type DatasetContent = {
-  readonly [Name in TagName]?: string | number | readonly (string | number)[] | Uint8Array | readonly DatasetContent[];
+  readonly [Name in TagName]?:
+    | string
+    | number
+    | readonly (string | number)[]
+    | Uint8Array
+    | readonly DatasetContent[]
+    | undefined;
 };
 
 const NUMBERS: Readonly<Record<string, (view: DataView, at: number, value: number) => void>> = {
@@ -20,7 +31,26 @@ const WIDTHS: Readonly<Record<string, number>> = { US: 2, UL: 4, FD: 8, AT: 4 };
 export function encodeDataset(content: DatasetContent): Uint8Array<ArrayBuffer> {
   const entries = (Object.keys(content) as TagName[]).filter((name) => content[name] !== undefined)
     .sort((a, b) => TAGS[a][0] - TAGS[b][0]);
-  return joined(entries.map((name) => element(name, encodeValue(TAGS[name][1], content[name]!))));
+  const words = Number(content.BitsAllocated) > 8;
+  return joined(entries.map((name) => element(name, vrOf(name, words), encodeValue(TAGS[name][1], content[name]!))));
+}
+
+/** Writes a part 10 file of one instance: preamble, meta information (PS3.10, 7.1) and the data set, in explicit VR little endian. */
+export function encodeDicomFile(dataset: DatasetContent): Uint8Array<ArrayBuffer> {
+  const meta = encodeDataset({
+    FileMetaInformationVersion: Uint8Array.of(0, 1),
+    MediaStorageSopClassUid: dataset.SopClassUid,
+    MediaStorageSopInstanceUid: dataset.SopInstanceUid,
+    TransferSyntaxUid: EXPLICIT_LITTLE_ENDIAN,
+    ImplementationClassUid: IMPLEMENTATION,
+  });
+  return joined([
+    new Uint8Array(PREAMBLE_BYTES),
+    new TextEncoder().encode("DICM"),
+    encodeDataset({ FileMetaInformationGroupLength: meta.length }),
+    meta,
+    encodeDataset(dataset),
+  ]);
 }
 
 /** Joins pieces into one array. */
@@ -34,9 +64,13 @@ export function joined(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
   return bytes;
 }
 
-function element(name: TagName, value: Uint8Array): Uint8Array {
-  const [tag, dictionary] = TAGS[name];
-  const vr = dictionary === "OW" ? "OB" : dictionary; // packed bits are bytes
+/** Voxels of 16 bits are words, and packed bits are bytes. */
+function vrOf(name: TagName, words: boolean): string {
+  return name === "PixelData" && !words ? "OB" : TAGS[name][1];
+}
+
+function element(name: TagName, vr: string, value: Uint8Array): Uint8Array {
+  const [tag] = TAGS[name];
   const long = LONG_VRS.has(vr);
   const bytes = new Uint8Array((long ? 12 : 8) + value.length);
   const view = new DataView(bytes.buffer);

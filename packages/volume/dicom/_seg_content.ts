@@ -1,15 +1,12 @@
 import type { Volume } from "../volume.ts";
 import type { DicomDataset } from "./_dataset.ts";
-import { type DatasetContent, encodeDataset } from "./_encode_dataset.ts";
+import type { DatasetContent } from "./_encode_dataset.ts";
 import { normalOf } from "./_frames.ts";
 import type { FrameStack } from "./_stack_frames.ts";
 import { type TagName, TAGS } from "./_tags.ts";
 import type { DicomCode, WriteDicomSegOptions } from "./write_dicom_seg.ts";
 
 const SEGMENTATION_STORAGE = "1.2.840.10008.5.1.4.1.1.66.4";
-const EXPLICIT_LITTLE_ENDIAN = "1.2.840.10008.1.2.1";
-/** Names this implementation; derived from a random UUID, as PS3.5, B.2 allows. */
-const IMPLEMENTATION = "2.25.208715498732165429870153446291735208114";
 const ANATOMICAL_STRUCTURE: DicomCode = { value: "123037004", scheme: "SCT", meaning: "Anatomical Structure" };
 /** Attributes of the patient and study that may be copied, and are empty otherwise. */
 const IDENTITY = [
@@ -47,18 +44,17 @@ export function segmentContent(given: {
   readonly frames: readonly SegmentFrame[];
   readonly source: DicomDataset;
   readonly options: WriteDicomSegOptions;
-}): { meta: Uint8Array; dataset: DatasetContent } {
+}): DatasetContent {
   const { labels, frames, source, options } = given;
   const { copyIdentity = false, description = "Segmentation", date = new Date() } = options;
-  const instance = newUid();
   const [day, time] = date.toISOString().replace(/[-:]/g, "").split("T") as [string, string];
   const organisation = newUid();
   const identity = Object.fromEntries(IDENTITY.map((name) => [name, copyIdentity ? source.texts(name) : ""]));
-  const dataset: DatasetContent = {
+  return {
     SpecificCharacterSet: "ISO_IR 192",
     ImageType: ["DERIVED", "PRIMARY"],
     SopClassUid: SEGMENTATION_STORAGE,
-    SopInstanceUid: instance,
+    SopInstanceUid: newUid(),
     ...identity,
     ContentDate: day,
     ContentTime: time.slice(0, 6),
@@ -104,22 +100,6 @@ export function segmentContent(given: {
     SharedFunctionalGroupsSequence: [sharedGroups(labels, given.stack.slots[0]![0]!.orientation!)],
     PerFrameFunctionalGroupsSequence: frames.map((frame) => frameGroups(frame, given.stack)),
   };
-  return { meta: metaOf(instance), dataset };
-}
-
-function metaOf(instance: string): Uint8Array {
-  const body = encodeDataset({
-    FileMetaInformationVersion: Uint8Array.of(0, 1),
-    MediaStorageSopClassUid: SEGMENTATION_STORAGE,
-    MediaStorageSopInstanceUid: instance,
-    TransferSyntaxUid: EXPLICIT_LITTLE_ENDIAN,
-    ImplementationClassUid: IMPLEMENTATION,
-  });
-  const head = Uint8Array.of(2, 0, 0, 0, 0x55, 0x4c, 4, 0, ...new Uint8Array(Uint32Array.of(body.length).buffer));
-  const meta = new Uint8Array(head.length + body.length);
-  meta.set(head);
-  meta.set(body, head.length);
-  return meta;
 }
 
 function instancesOf(stack: FrameStack): DatasetContent[] {

@@ -1,5 +1,6 @@
 /** Attributes that the reader and writer know, by DICOM's keywords (PS3.6): tag as group·65536 + element, and VR. */
 export const TAGS = {
+  FileMetaInformationGroupLength: [0x00020000, "UL"],
   MediaStorageSopClassUid: [0x00020002, "UI"],
   MediaStorageSopInstanceUid: [0x00020003, "UI"],
   TransferSyntaxUid: [0x00020010, "UI"],

@@ -1,5 +1,5 @@
 import { strict as assert } from "node:assert";
-import { Random } from "random";
+import { drawsOf } from "../formats/testdata/draws.ts";
 import { CorruptVolumeError, readDicom } from "../mod.ts";
 import { dicomCases, filesOf } from "./testdata/dicom_cases.ts";
 import { mutateDicom, mutatePacked } from "./testdata/mutate_dicom.ts";
@@ -14,7 +14,7 @@ async function outcomes(
   options: { readonly count: number; readonly mutate: typeof mutateDicom; readonly seed: string },
 ): Promise<Map<string, number>> {
   const { count, mutate } = options;
-  const random = new Random(options.seed);
+  const random = drawsOf(options.seed);
   const reasons = new Map<string, number>();
   const before = Deno.memoryUsage().rss;
   const started = performance.now();

@@ -3,7 +3,7 @@ import { writeWholeFile } from "../_whole_file.ts";
 import type { Volume } from "../volume.ts";
 import { chooseSeries } from "./_choose_series.ts";
 import type { DicomDataset } from "./_dataset.ts";
-import { encodeDataset, joined } from "./_encode_dataset.ts";
+import { encodeDicomFile } from "./_encode_dataset.ts";
 import { readDicomFile } from "./_open_dicom.ts";
 import { scanDicom } from "./_scan.ts";
 import { packSegments, segmentContent, type SegmentFrame } from "./_seg_content.ts";
@@ -88,12 +88,7 @@ export async function writeDicomSeg(
   const frames = framesOfLabels(labels, numbers, emptySlices);
   const { dataset } = await readDicomFile(stack.slots[0]![0]!.source.source);
   const content = segmentContent({ labels, stack, frames, source: sourceOf(dataset), options });
-  const bytes = joined([
-    new Uint8Array(128),
-    new TextEncoder().encode("DICM"),
-    content.meta,
-    encodeDataset({ ...content.dataset, PixelData: packSegments(labels, frames) }),
-  ]);
+  const bytes = encodeDicomFile({ ...content, PixelData: packSegments(labels, frames) });
   try {
     await writeWholeFile(path, [bytes]);
   } catch (cause) {

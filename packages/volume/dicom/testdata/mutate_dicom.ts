@@ -1,11 +1,11 @@
-import type { Random } from "random";
+import type { Draws } from "../../formats/testdata/draws.ts";
 
 const EXTREME_BYTES = [0, 1, 0x7f, 0x80, 0xfe, 0xff];
 const EXTREME_LENGTHS = [0, 1, 7, 0x7fffffff, 0x80000000, 0xfffffffe, 0xffffffff];
 const ITEM = [0xfe, 0xff, 0x00, 0xe0];
 
 /** Damages a DICOM file: flipped and cut bytes, false lengths and dimensions, deep or endless sequences, strayed fragments. */
-export function mutateDicom(original: Uint8Array<ArrayBuffer>, random: Random): Uint8Array<ArrayBuffer> {
+export function mutateDicom(original: Uint8Array<ArrayBuffer>, random: Draws): Uint8Array<ArrayBuffer> {
   let bytes = original.slice();
   const view = () => new DataView(bytes.buffer);
   const place = (below = bytes.length) => random.int(0, Math.max(0, Math.min(below, bytes.length) - 1));
@@ -62,7 +62,7 @@ function placesOf(bytes: Uint8Array, pattern: readonly number[]): number[] {
 }
 
 /** Damages the last part of a file, where its packed frames are. */
-export function mutatePacked(original: Uint8Array<ArrayBuffer>, random: Random): Uint8Array<ArrayBuffer> {
+export function mutatePacked(original: Uint8Array<ArrayBuffer>, random: Draws): Uint8Array<ArrayBuffer> {
   const bytes = original.slice();
   for (let n = random.int(1, 6); n > 0; n--) {
     const at = bytes.length - random.int(1, Math.min(bytes.length, 1400));

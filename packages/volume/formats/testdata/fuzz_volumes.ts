@@ -1,4 +1,3 @@
-import type { Random } from "random";
 import { join } from "node:path";
 import { cpuUsage, memoryUsage } from "node:process";
 import { CorruptVolumeError, createVolume, encodeNifti, encodeNrrd, readVolume, type ReadVolumeOptions } from "../../mod.ts";
@@ -59,7 +58,7 @@ async function seedsByFormat(): Promise<Map<string, readonly Seed[]>> {
 function mutateSeed(seed: Seed, random: Draws): { readonly kind: string; readonly set: FileSet } {
   if (!seed.format.startsWith("DICOM") || random.int(0, 3) === 0) return mutateFiles(seed, random);
   const packed = seed.format === "DICOM packed" && random.boolean();
-  const bytes = (packed ? mutatePacked : mutateDicom)(seed.files[seed.main]!, random as Random);
+  const bytes = (packed ? mutatePacked : mutateDicom)(seed.files[seed.main]!, random);
   return { kind: packed ? "packed frames damaged" : "elements damaged", set: { main: seed.main, files: { "a.dcm": bytes } } };
 }
 
