@@ -68,7 +68,12 @@ export function sidecarSchema() {
     key_to_lpe: z.string().nullable().default(null),
     med3d: z.strictObject({
       format: z.literal("med3d-sidecar-1"),
-      encoder: z.strictObject({ name: z.enum(names).nullable(), arguments: settings }),
+      encoder: z.strictObject({
+        name: z.enum(names).nullable(),
+        arguments: settings,
+        channels: z.array(positive),
+        strides: z.array(size),
+      }),
       input,
       weights: z.strictObject({
         file: z.string().regex(/^[^/\\]+$/),

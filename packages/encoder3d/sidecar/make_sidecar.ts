@@ -41,11 +41,14 @@ export interface MakeSidecarOptions {
 /**
  * Makes the sidecar of pretrained weights: nnssl's adaptation plan with what `createEncoder` and `preprocessScan` need besides.
  *
- * @param encoder The network; only the names and shapes of its parameters are read.
+ * @param encoder The network; only its levels, and names and shapes of its parameters, are read.
  * @returns Plain data for `JSON.stringify`; {@linkcode parseSidecar} reads it back.
  * @throws RangeError when an option is out of range or cannot be written as JSON.
  */
-export function makeSidecar(encoder: Pick<Encoder3D, "parameters">, options: MakeSidecarOptions): Sidecar {
+export function makeSidecar(
+  encoder: Pick<Encoder3D, "parameters" | "channels" | "strides">,
+  options: MakeSidecarOptions,
+): Sidecar {
   const { name, inChannels = 1, patchSize, input, weights, dataset = "unnamed" } = options;
   const places = name === null ? undefined : keyPlacesOf(name, encoder.parameters);
   const prefix = weights?.keyPrefix ?? places?.prefix ?? "";
@@ -69,7 +72,12 @@ export function makeSidecar(encoder: Pick<Encoder3D, "parameters">, options: Mak
     key_to_lpe: places?.positions ? joined(prefix, places.positions) : null,
     med3d: {
       format: "med3d-sidecar-1",
-      encoder: { name, arguments: (options.arguments ?? {}) as Record<string, Json> },
+      encoder: {
+        name,
+        arguments: (options.arguments ?? {}) as Record<string, Json>,
+        channels: encoder.channels,
+        strides: encoder.strides,
+      },
       input,
       weights: weights ? { file: weights.file, sha256: weights.sha256, keyPrefix: prefix } : null,
     },
@@ -78,7 +86,7 @@ export function makeSidecar(encoder: Pick<Encoder3D, "parameters">, options: Mak
 }
 
 function architectureOf(
-  encoder: Pick<Encoder3D, "parameters">,
+  encoder: Pick<Encoder3D, "parameters" | "channels" | "strides">,
   className: string,
   { arguments: given = {}, decoderConvsPerStage = 2 }: MakeSidecarOptions,
 ): ArchitecturePlans {

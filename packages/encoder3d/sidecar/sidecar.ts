@@ -42,6 +42,10 @@ export interface SidecarEncoder {
   readonly name: EncoderName | null;
   /** Options of `createEncoder`, without `random`. */
   readonly arguments: { readonly [option: string]: Json };
+  /** Channels of each level, finest first. */
+  readonly channels: readonly number[];
+  /** Voxels `[depth, height, width]` per cell of each level, finest first. */
+  readonly strides: readonly Triple[];
 }
 
 /** The file that the sidecar stands beside. */

@@ -93,8 +93,10 @@ testOnBackends("createEncoderFromSidecar: reads nnssl's own adaptation plan, and
 });
 
 testOnBackends("createEncoderFromSidecar: a user's own encoder is refused", () => {
-  const sidecar = makeSidecar({ parameters: new Map() }, { name: null, patchSize: [8, 8, 8], input: INPUT });
+  const own = { parameters: new Map(), channels: [48], strides: [[8, 8, 8]] as const };
+  const sidecar = makeSidecar(own, { name: null, patchSize: [8, 8, 8], input: INPUT });
   assert.equal(sidecar.med3d!.weights, null);
+  assert.deepEqual(sidecar.med3d!.encoder, { name: null, arguments: {}, channels: [48], strides: [[8, 8, 8]] });
   assert.throws(() => createEncoderFromSidecar(sidecar, { random: random() }), /RangeError: .*it is a user's own/);
 });
 
@@ -107,7 +109,7 @@ testOnBackends("parseSidecar: unknown keys name the nearest known one, wrong and
       /a key of med3d.input is unknown: got "spacing".*Did you mean "spacingMm"\?/,
     ],
     [
-      { ...sidecar, med3d: { ...sidecar.med3d, encoder: { name: "vitt", arguments: {} } } },
+      { ...sidecar, med3d: { ...sidecar.med3d, encoder: { ...sidecar.med3d!.encoder, name: "vitt" } } },
       /med3d.encoder.name is unknown: got "vitt".*Did you mean "vit"\?/,
     ],
     [{ ...sidecar, key_to_stem: undefined }, /key_to_stem is missing/],
