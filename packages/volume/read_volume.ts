@@ -8,7 +8,8 @@ import { readNumpy, type ReadNumpyOptions } from "./numpy/read_numpy.ts";
 import { createVolume, type Volume } from "./volume.ts";
 
 /** Options of {@linkcode readVolume}: those that a format does not have are left aside. */
-export interface ReadVolumeOptions extends ReadNumpyOptions, Pick<ReadDicomOptions, "series" | "irregular"> {}
+export interface ReadVolumeOptions
+  extends ReadNumpyOptions, Pick<ReadDicomOptions, "series" | "segment" | "irregular"> {}
 
 /**
  * Reads a scan of any format: NIfTI, MGH, NRRD, MetaImage, NumPy or DICOM, recognised by its content first and by its name second.

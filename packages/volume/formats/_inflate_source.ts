@@ -4,7 +4,7 @@ import { CorruptVolumeError } from "../findings.ts";
 import { type ByteSource, reasonOf } from "./_byte_source.ts";
 import { ChunkSource } from "./_chunk_source.ts";
 
-const CHUNK_BYTES = 1 << 18;
+const CHUNK_BYTES = 1 << 20;
 /** Deflate cannot shrink data by more than this factor: 258 bytes take at least 2 bits. */
 const DEFLATE_MAXIMUM_RATIO = 1032;
 /** What it shrinks almost constant data by; a label map of a few organs comes to some hundred. */

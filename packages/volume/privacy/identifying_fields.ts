@@ -3,13 +3,14 @@ import { readDicomHeader } from "../dicom/dicom_header.ts";
 import { CorruptVolumeError } from "../findings.ts";
 import { type ByteSource, openByteSource } from "../formats/_byte_source.ts";
 import { countMetaimageFields, countNrrdFields } from "./_text_header_fields.ts";
+import { countMghFields } from "./_mgh_tags.ts";
 import { countNiftiFields } from "./_nifti_fields.ts";
 import { FieldTally } from "./_tally.ts";
 
 /** Header fields of a file that can say whom a scan shows: how many are filled in, never what they say. */
 export interface IdentifyingFields {
   /** What the file was taken for; `"unknown"` files were not looked into. */
-  readonly format: "nifti" | "nrrd" | "metaimage" | "dicom" | "unknown";
+  readonly format: "nifti" | "mgh" | "nrrd" | "metaimage" | "dicom" | "unknown";
   /** Number of such fields that are filled in. */
   readonly count: number;
   /**
@@ -28,10 +29,11 @@ const HEADER_BYTES = 1 << 16;
  * Counts the header fields that can name a patient, without giving out what they hold.
  *
  * In NIfTI these are the free texts `descrip`, `aux_file`, `intent_name`, `db_name` and `data_type` (unless they hold no more than
- * the name and version of a known tool) and header extensions; in NRRD and MetaImage comments, free texts and key-value pairs; in
- * DICOM what {@linkcode dicomPrivacy} tells.
+ * the name and version of a known tool) and header extensions; in MGH the tags with text behind the voxels (command
+ * lines, paths), for which a packed file is unpacked; in NRRD and MetaImage comments, free texts and key-value pairs; in DICOM what
+ * {@linkcode dicomPrivacy} tells.
  *
- * @param source Path, or the bytes of a file. Only the header is read.
+ * @param source Path, or the bytes of a file. Only the header is read, and of MGH what follows the voxels.
  * @returns Counts by field.
  * @throws Error when the file cannot be opened. A header that is damaged counts as far as it can be read.
  */
@@ -40,7 +42,7 @@ export async function countIdentifyingFields(source: string | Uint8Array): Promi
   try {
     const bytes = await readStart(opened);
     const counted = countNiftiFields(bytes) ?? countNrrdFields(bytes) ?? countMetaimageFields(bytes);
-    return counted ?? await countDicomFields(source) ??
+    return counted ?? await countMghFields(source, bytes) ?? await countDicomFields(source) ??
       { format: "unknown", count: 0, fields: {}, burnedInAnnotation: "unknown" };
   } finally {
     await opened.close();

@@ -69,6 +69,48 @@ Deno.test("countIdentifyingFields: MetaImage comments and keys beyond the standa
   assert.deepEqual([counted.format, counted.fields], ["metaimage", { comment: 1, other: 1 }]);
 });
 
+/** An MGH file of 8 voxels with tags behind them, as FreeSurfer writes them. */
+function mghWith(tags: readonly (readonly [tag: number, text: string])[]): Uint8Array<ArrayBuffer> {
+  const head = new Uint8Array(284 + 8 + 20);
+  const view = new DataView(head.buffer);
+  [1, 2, 2, 2, 1, 0].forEach((value, i) => view.setInt32(4 * i, value));
+  const pieces = tags.map(([tag, text]) => {
+    const width = tag === 30 ? 4 : 8;
+    const content = utf8.encode(text);
+    const piece = new Uint8Array(4 + width + content.length);
+    const view = new DataView(piece.buffer);
+    view.setInt32(0, tag);
+    if (width === 4) view.setInt32(4, content.length + 1);
+    else view.setBigInt64(4, BigInt(content.length));
+    piece.set(content, 4 + width);
+    return piece;
+  });
+  return Uint8Array.from([head, ...pieces].flatMap((piece) => [...piece]));
+}
+
+Deno.test("countIdentifyingFields: MGH's texts behind the voxels, packed or not", async () => {
+  const tags = [[43, "3.0 T"], [3, "mri_convert DOE"], [31, "/subjects/DOE/talairach.xfm"], [3, "recon"], [30, "DOE"], [
+    99,
+    "DOE",
+  ]] as const;
+  const bytes = mghWith(tags);
+  for (const file of [bytes, Uint8Array.from(gzipSync(bytes))]) {
+    const counted = await countIdentifyingFields(file);
+    assert.deepEqual(counted, {
+      format: "mgh",
+      count: 5,
+      fields: { TAG_CMDLINE: 2, TAG_MGH_XFORM: 1, TAG_OLD_MGH_XFORM: 1, other: 1 },
+      burnedInAnnotation: "unknown",
+    });
+  }
+  assert.equal((await countIdentifyingFields(mghWith([]))).count, 0);
+  assert.equal((await countIdentifyingFields(mghWith([[3, "   "]]))).count, 0);
+  const endless = mghWith([[3, "DOE"], [3, "DOE"]]);
+  new DataView(endless.buffer).setBigInt64(284 + 8 + 20 + 4, 2n ** 62n);
+  assert.equal((await countIdentifyingFields(endless)).count, 1, "a length beyond the end");
+  assert.equal((await countIdentifyingFields(bytes.subarray(0, 288))).format, "unknown", "cut off within the voxels");
+});
+
 Deno.test("countIdentifyingFields: other and damaged files count as unknown or as far as they go", async () => {
   assert.equal((await countIdentifyingFields(utf8.encode("hello"))).format, "unknown");
   assert.equal((await countIdentifyingFields(new Uint8Array(0))).format, "unknown");
