@@ -16,5 +16,10 @@ export async function hashFiles(...paths: readonly string[]): Promise<string> {
     await pipeline(createReadStream(path), hash);
     hashes.push(hash.digest("hex"));
   }
+  return joinHashes(hashes);
+}
+
+/** One hash for several, in their order; a single one stays as it is. */
+export function joinHashes(hashes: readonly string[]): string {
   return hashes.length === 1 ? hashes[0]! : createHash("sha256").update(hashes.join()).digest("hex");
 }

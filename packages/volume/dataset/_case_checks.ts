@@ -2,6 +2,7 @@ import type { Finding } from "../findings.ts";
 import { hashFiles } from "../cache/hash_files.ts";
 import { hashContent } from "./_content_hash.ts";
 import type { DataFolder } from "./_data_folder.ts";
+import { filesOfScan } from "./_files_of_scan.ts";
 import { countOf, type ListedCase, type Recognised, someOf } from "./_recognised.ts";
 import type { DatasetCase } from "./dataset_index.ts";
 import { stripExtension } from "./subject_of.ts";
@@ -109,7 +110,7 @@ export async function hashCases(cases: readonly DatasetCase[]): Promise<{ cases:
     }
     let contentHash: string;
     try {
-      contentHash = entry.files ? await hashFiles(...entry.files) : await hashContent(path);
+      contentHash = entry.files ? await hashFiles(...entry.files) : await hashContent(...await filesOfScan(path));
     } catch (cause) {
       const message = `it cannot be read to the end: ${(cause as Error).message}`;
       findings.push({ severity: "error", code: "unreadable", path, message, fix: "Copy or download it again." });

@@ -7,6 +7,8 @@ import { fileURLToPath } from "node:url";
 import {
   CorruptVolumeError,
   countIdentifyingFields,
+  createVolume,
+  encodeNifti,
   hashCase,
   indexDataset,
   inspectDataset,
@@ -213,8 +215,8 @@ Deno.test("indexDataset: 400 seeded mutations of an archive each give cases that
     assert.ok([...outcomes.values()].every((count) => count > 20), JSON.stringify([...outcomes]));
   }));
 
-Deno.test("hashCase: changes with every file, item and series; nothing where voxels lie elsewhere", () =>
-  inFolder({ "a.nrrd": NRRD, "b.nhdr": NRRD, "x.npz": MEDMNIST, ...series("s") }, async (folder) => {
+Deno.test("hashCase: changes with every file, item and series", () =>
+  inFolder({ "a.nrrd": NRRD, "x.npz": MEDMNIST, ...series("s") }, async (folder) => {
     const image = (name: string) => ({ imagePath: join(folder, name) });
     const hashes = [
       await hashCase(image("a.nrrd")),
@@ -224,11 +226,85 @@ Deno.test("hashCase: changes with every file, item and series; nothing where vox
       await hashCase({ ...image("s"), files: [join(folder, "s/IM1"), join(folder, "s/IM2")], series: "1" }),
       await hashCase({ ...image("s"), files: [join(folder, "s/IM1"), join(folder, "s/IM3")], series: "1" }),
       await hashCase({ ...image("s"), files: [join(folder, "s/IM1"), join(folder, "s/IM3")], series: "2" }),
+      await hashCase(image("s")),
+      await hashCase({ ...image("s"), series: "1.2.3" }),
     ];
-    assert.equal(new Set(hashes).size, 6);
-    assert.ok(hashes.every((hash) => hash !== undefined));
-    assert.deepEqual([await hashCase(image("b.nhdr")), await hashCase(image("s"))], [undefined, undefined]);
+    assert.equal(new Set(hashes).size, hashes.length);
   }));
+
+const DETACHED_NRRD = "NRRD0004\ntype: uchar\ndimension: 3\nsizes: 2 2 2\nencoding: raw\n";
+const DETACHED_META = "ObjectType = Image\nNDims = 3\nDimSize = 2 2 2\nElementType = MET_UCHAR\n";
+
+/** A NIfTI pair of 8 voxels. */
+async function pair(): Promise<Record<string, Uint8Array>> {
+  const header = (await encodeNifti(createVolume(new Uint8Array(8), [2, 2, 2]))).slice(0, 348);
+  header.set(new TextEncoder().encode("ni1"), 344);
+  new DataView(header.buffer).setFloat32(108, 0, true);
+  return { "p.hdr": header, "p.img": new Uint8Array(8) };
+}
+
+Deno.test("hashCase: every file behind a header, a pair's name or a folder counts", async () => {
+  const files = {
+    "a.nhdr": `${DETACHED_NRRD}data file: a.raw\n`,
+    "a.raw": new Uint8Array(8),
+    "b.nhdr": `${DETACHED_NRRD}data file: b%d.raw 1 2 1 2\n`,
+    "b1.raw": new Uint8Array(4),
+    "b2.raw": new Uint8Array(4),
+    "c.mhd": `${DETACHED_META}ElementDataFile = c.raw\n`,
+    "c.raw": new Uint8Array(8),
+    "d.mhd": `${DETACHED_META}ElementDataFile = LIST\nd1.raw\nd2.raw\n`,
+    "d1.raw": new Uint8Array(4),
+    "d2.raw": new Uint8Array(4),
+    ...await pair(),
+    ...series("s/within"),
+  };
+  const parts = {
+    "a.nhdr": ["a.nhdr", "a.raw"],
+    "b.nhdr": ["b.nhdr", "b1.raw", "b2.raw"],
+    "c.mhd": ["c.mhd", "c.raw"],
+    "d.mhd": ["d.mhd", "d1.raw", "d2.raw"],
+    "p.hdr": ["p.hdr", "p.img"],
+    "p.img": ["p.hdr", "p.img"],
+    "s": ["s/within/IM1", "s/within/IM4"],
+  };
+  await inFolder(files, async (folder) => {
+    for (const [name, members] of Object.entries(parts)) {
+      const imagePath = join(folder, name);
+      const seen = [await hashCase({ imagePath })];
+      assert.equal(await hashCase({ imagePath }), seen[0], `${name}: it is the same when nothing changed`);
+      for (const member of members) {
+        const path = join(folder, member);
+        const before = await Deno.readFile(path);
+        await Deno.writeFile(
+          path,
+          [...before, 10].reduce((bytes, byte, i) => (bytes[i] = byte, bytes), new Uint8Array(before.length + 1)),
+        );
+        seen.push(await hashCase({ imagePath }));
+        await Deno.writeFile(path, before);
+      }
+      assert.equal(new Set(seen).size, members.length + 1, `${name}: each of ${members}`);
+    }
+    await Deno.remove(join(folder, "a.raw"));
+    assert.match(await hashCase({ imagePath: join(folder, "a.nhdr") }), /^[0-9a-f]{64}$/, "what its reader refuses");
+  });
+});
+
+Deno.test("indexDataset: pairs whose headers are equal are no duplicates, those whose voxels are too are", async () => {
+  const { "p.hdr": header, "p.img": image } = await pair();
+  const files = {
+    "a.hdr": header!,
+    "a.img": image!,
+    "b.hdr": header!,
+    "b.img": image!.map((_, i) => i),
+    "c.hdr": header!,
+    "c.img": image!,
+  };
+  await inFolder(files, async (folder) => {
+    const { findings } = await indexDataset(folder, { hashContents: true });
+    const doubled = findings.filter(({ code }) => code === "duplicate");
+    assert.deepEqual(doubled.map(({ path }) => path), [join(folder, "c.hdr")]);
+  });
+});
 
 Deno.test("indexDataset: a manifest may name scans of any format and folders of DICOM files", () =>
   inFolder(

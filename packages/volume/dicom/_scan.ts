@@ -35,13 +35,28 @@ export async function scanDicom(
   onFinding: (finding: Finding) => void,
 ): Promise<ScannedFile[]> {
   if (typeof source === "string") {
-    if (await isFolder(source)) return await scanAll(await filesBelow(source), source, onFinding);
-    const { dataset } = await readDicomFile(source);
-    if (!dataset.elements.has(TAGS.DirectoryRecordSequence[0])) return [await scanFile(source)];
-    return await scanAll(await filesOfDirectory(dataset, source, onFinding), source, onFinding);
+    const { files, directory } = await listFiles(source, onFinding);
+    return directory === undefined ? [await scanFile(source)] : await scanAll(files, source, onFinding);
   }
   if (source instanceof Uint8Array) return [await scanFile(source)];
   return await fewAtOnce(source, scanFile);
+}
+
+/** Lists what a path stands for: a file, all files below a folder, or a DICOMDIR and all that it names. */
+export async function dicomFilesOf(path: string, onFinding: (finding: Finding) => void): Promise<string[]> {
+  const { files, directory } = await listFiles(path, onFinding);
+  return directory === "file" ? [path, ...files] : files;
+}
+
+/** Lists files, and by what they were found; nothing when the path is that of one image. */
+async function listFiles(
+  path: string,
+  onFinding: (finding: Finding) => void,
+): Promise<{ readonly files: string[]; readonly directory: "folder" | "file" | undefined }> {
+  if (await isFolder(path)) return { files: await filesBelow(path), directory: "folder" };
+  const { dataset } = await readDicomFile(path);
+  if (!dataset.elements.has(TAGS.DirectoryRecordSequence[0])) return { files: [path], directory: undefined };
+  return { files: await filesOfDirectory(dataset, path, onFinding), directory: "file" };
 }
 
 async function scanFile(source: string | Uint8Array): Promise<ScannedFile> {
