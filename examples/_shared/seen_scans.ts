@@ -38,9 +38,9 @@ export async function writeSplit(
   split: Readonly<Record<"training" | "validation" | "test", readonly SplitScan[]>>,
 ): Promise<void> {
   const sides: Record<string, unknown> = {};
-  for (const [side, scans] of Object.entries(split)) {
+  for (const side of ["training", "validation", "test"] as const) {
     const rows = [];
-    for (const { id, subject, content } of scans) rows.push({ id, subject, content: await contentOf(content) });
+    for (const { id, subject, content } of split[side]) rows.push({ id, subject, content: await contentOf(content) });
     sides[side] = rows;
   }
   await writeWhole(join(folder, SPLIT_FILE), JSON.stringify({ data, ...sides }, null, 1) + "\n");

@@ -1,6 +1,7 @@
 import { countParameters } from "@med3d/nn";
 import type { Finding } from "@med3d/volume";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
+import { writeSplit } from "../seen_scans.ts";
 import { formatFinding } from "../finding.ts";
 import { disposeNetwork } from "../inference/create_network.ts";
 import { chooseRunFolder, type FoundRun, makeRunFolder, writeWhole } from "../pretraining/run_folder.ts";
