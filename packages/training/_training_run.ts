@@ -5,9 +5,17 @@ import { captureCheckpoint, type Progress } from "./_run_state.ts";
 import { packLoss, type PendingFigures, readFigures, recordOf } from "./_step_figures.ts";
 import type { MetricsLog } from "./metrics_log.ts";
 import { addGradients, clippingScale, computeGradients, globalNorm } from "./optim/gradients.ts";
-import type { StepRecord, TrainingOptions } from "./training_options.ts";
+import type { DifferentiatedLoss } from "./optim/cached_gradients.ts";
+import type { LossContext, StepRecord, TrainingOptions } from "./training_options.ts";
 
 const SMOOTHING = 0.98;
+
+/** What a batch adds to a step. */
+interface BatchGradients {
+  readonly gradients: Map<string, tf.Tensor>;
+  readonly packed: tf.Tensor1D;
+  readonly termNames: readonly string[];
+}
 
 /** The moving parts of one call of `train`. */
 export class TrainingRun<Batch> {
@@ -103,17 +111,15 @@ export class TrainingRun<Batch> {
     }
   }
 
-  #differentiate(batch: Batch, step: number, microStep: number): {
-    gradients: Map<string, tf.Tensor>;
-    packed: tf.Tensor1D;
-    termNames: readonly string[];
-  } {
-    const { parameters, loss, disposeBatch, accumulationSteps = 1, seed = "0" } = this.#options;
+  #differentiate(batch: Batch, step: number, microStep: number): BatchGradients {
+    const { parameters, loss, differentiate, disposeBatch, accumulationSteps = 1, seed = "0" } = this.#options;
+    const context: LossContext = { step, microStep, seed: `${seed}/loss/${step}/${microStep}`, training: true };
     let packed: tf.Tensor1D | undefined;
     let termNames: readonly string[] = [];
     try {
+      if (differentiate) return unpackDifferentiated(differentiate(batch, context), accumulationSteps);
       const gradients = computeGradients(parameters, () => {
-        const result = loss(batch, { step, microStep, seed: `${seed}/loss/${step}/${microStep}`, training: true });
+        const result = loss(batch, context);
         termNames = Object.keys(result.terms);
         packed = packLoss(result);
         return tf.div(tf.reshape(result.total, []), accumulationSteps) as tf.Scalar;
@@ -145,6 +151,36 @@ export class TrainingRun<Batch> {
     await this.#metrics?.append(record);
     await this.#options.onStep?.(record);
   }
+}
+
+/** Brings gradients that were computed elsewhere, consumed, into the step's form. */
+function unpackDifferentiated(
+  { gradients, total, terms }: DifferentiatedLoss,
+  accumulationSteps: number,
+): { gradients: Map<string, tf.Tensor>; packed: tf.Tensor1D; termNames: readonly string[] } {
+  const packed = tf.tidy(() => packLoss({ total, terms }));
+  tf.dispose([total, ...Object.values(terms)]);
+  if (accumulationSteps > 1) {
+    for (const [name, gradient] of gradients) {
+      gradients.set(name, tf.div(gradient, accumulationSteps));
+      gradient.dispose();
+    }
+  }
+  return { gradients, packed, termNames: Object.keys(terms) };
+}
+
+/** Takes over gradients that were computed elsewhere, each for one of so many batches of the step. */
+function packDifferentiated(result: DifferentiatedLoss, accumulationSteps: number): BatchGradients {
+  const { total, terms } = result;
+  let { gradients } = result;
+  const packed = tf.tidy(() => packLoss(result));
+  tf.dispose([total, ...Object.values(terms)]);
+  if (accumulationSteps > 1) {
+    const whole = [...gradients];
+    gradients = new Map(whole.map(([name, gradient]) => [name, tf.div(gradient, accumulationSteps)]));
+    tf.dispose(whole.map(([, gradient]) => gradient));
+  }
+  return { gradients, packed, termNames: Object.keys(terms) };
 }
 
 function checkTermNames(

@@ -2,6 +2,7 @@ import type { Parameters } from "@med3d/nn";
 import type * as tf from "@tensorflow/tfjs-core";
 import type { CheckpointStore } from "./checkpoint/checkpoint_store.ts";
 import type { JsonObject, JsonValue } from "./json.ts";
+import type { DifferentiatedLoss } from "./optim/cached_gradients.ts";
 import type { ExponentialMovingAverage } from "./optim/exponential_moving_average.ts";
 import type { Optimizer } from "./optim/optimizer.ts";
 import type { Schedule } from "./schedules.ts";
@@ -24,6 +25,12 @@ export interface LossResult {
   readonly total: tf.Scalar;
   /** Parts of it, or anything else worth logging, by name. The names must be those of the first step. */
   readonly terms: Readonly<Record<string, tf.Scalar>>;
+}
+
+/** A loss with its gradients, as {@linkcode TrainingOptions.differentiate} returns them. */
+export interface DifferentiatedLoss extends LossResult {
+  /** By parameter name, without those that the loss does not depend on. */
+  readonly gradients: Map<string, tf.Tensor>;
 }
 
 /** What is known of a finished step. One line of the metrics file. */
@@ -75,6 +82,16 @@ export interface TrainingOptions<Batch> {
   readonly disposeBatch?: (batch: Batch) => void;
   /** Computes the loss of a batch; runs inside the gradient tape, and everything it allocates is disposed of. */
   readonly loss: (batch: Batch, context: LossContext) => LossResult;
+  /**
+   * Computes the loss and its gradients in place of differentiating `loss` on one tape, as for a batch that does not fit at once:
+   * {@linkcode computeCachedGradients}. What it returns is disposed of. Default: `loss` is differentiated.
+   */
+  readonly differentiate?: (batch: Batch, context: LossContext) => DifferentiatedLoss;
+  /**
+   * Computes loss and gradients of a batch in place of a gradient tape around `loss`, whose memory it saves, e.g. by
+   * {@linkcode computeCachedGradients}. What it returns is disposed of. Default: the tape.
+   */
+  readonly differentiate?: (batch: Batch, context: LossContext) => DifferentiatedLoss;
   /** Updates the parameters. */
   readonly optimizer: Optimizer;
   /** Learning rate by step. */
