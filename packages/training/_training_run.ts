@@ -5,8 +5,7 @@ import { captureCheckpoint, type Progress } from "./_run_state.ts";
 import { packLoss, type PendingFigures, readFigures, recordOf } from "./_step_figures.ts";
 import type { MetricsLog } from "./metrics_log.ts";
 import { addGradients, clippingScale, computeGradients, globalNorm } from "./optim/gradients.ts";
-import type { DifferentiatedLoss } from "./optim/cached_gradients.ts";
-import type { LossContext, StepRecord, TrainingOptions } from "./training_options.ts";
+import type { DifferentiatedLoss, LossContext, StepRecord, TrainingOptions } from "./training_options.ts";
 
 const SMOOTHING = 0.98;
 
@@ -117,7 +116,7 @@ export class TrainingRun<Batch> {
     let packed: tf.Tensor1D | undefined;
     let termNames: readonly string[] = [];
     try {
-      if (differentiate) return unpackDifferentiated(differentiate(batch, context), accumulationSteps);
+      if (differentiate) return packDifferentiated(differentiate(batch, context), accumulationSteps);
       const gradients = computeGradients(parameters, () => {
         const result = loss(batch, context);
         termNames = Object.keys(result.terms);
@@ -151,22 +150,6 @@ export class TrainingRun<Batch> {
     await this.#metrics?.append(record);
     await this.#options.onStep?.(record);
   }
-}
-
-/** Brings gradients that were computed elsewhere, consumed, into the step's form. */
-function unpackDifferentiated(
-  { gradients, total, terms }: DifferentiatedLoss,
-  accumulationSteps: number,
-): { gradients: Map<string, tf.Tensor>; packed: tf.Tensor1D; termNames: readonly string[] } {
-  const packed = tf.tidy(() => packLoss({ total, terms }));
-  tf.dispose([total, ...Object.values(terms)]);
-  if (accumulationSteps > 1) {
-    for (const [name, gradient] of gradients) {
-      gradients.set(name, tf.div(gradient, accumulationSteps));
-      gradient.dispose();
-    }
-  }
-  return { gradients, packed, termNames: Object.keys(terms) };
 }
 
 /** Takes over gradients that were computed elsewhere, each for one of so many batches of the step. */

@@ -43,7 +43,6 @@ export * from "./checkpoint/checkpoint_store.ts";
 export * from "./json.ts";
 export * from "./optim/adam.ts";
 export * from "./optim/cached_gradients.ts";
-export * from "./optim/cached_gradients.ts";
 export * from "./optim/exponential_moving_average.ts";
 export { clippingScale, computeGradients, globalNorm } from "./optim/gradients.ts";
 export * from "./optim/optimizer.ts";

@@ -2,7 +2,6 @@ import type { Parameters } from "@med3d/nn";
 import type * as tf from "@tensorflow/tfjs-core";
 import type { CheckpointStore } from "./checkpoint/checkpoint_store.ts";
 import type { JsonObject, JsonValue } from "./json.ts";
-import type { DifferentiatedLoss } from "./optim/cached_gradients.ts";
 import type { ExponentialMovingAverage } from "./optim/exponential_moving_average.ts";
 import type { Optimizer } from "./optim/optimizer.ts";
 import type { Schedule } from "./schedules.ts";
@@ -85,11 +84,6 @@ export interface TrainingOptions<Batch> {
   /**
    * Computes the loss and its gradients in place of differentiating `loss` on one tape, as for a batch that does not fit at once:
    * {@linkcode computeCachedGradients}. What it returns is disposed of. Default: `loss` is differentiated.
-   */
-  readonly differentiate?: (batch: Batch, context: LossContext) => DifferentiatedLoss;
-  /**
-   * Computes loss and gradients of a batch in place of a gradient tape around `loss`, whose memory it saves, e.g. by
-   * {@linkcode computeCachedGradients}. What it returns is disposed of. Default: the tape.
    */
   readonly differentiate?: (batch: Batch, context: LossContext) => DifferentiatedLoss;
   /** Updates the parameters. */
