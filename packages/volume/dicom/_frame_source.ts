@@ -55,13 +55,16 @@ const INTEGER_BITS = [1, 8, 16, 32];
 export function frameSourceOf(file: DicomFile): FrameSource {
   const { dataset, path, pixels, syntax } = file;
   if (!pixels) {
-    const what = dataset.text("Modality") || "an unknown modality";
+    const what = dataset.text("Modality").slice(0, 16) || "an unknown modality";
     throw dicomFault("missing-image", path, `it holds no voxels (an object of ${what})`, "Give a file of images.");
   }
   if (syntax.compression === "unsupported") {
     throw dicomFault("unsupported-syntax", path, `its voxels are packed by ${syntax.name}`, "Transcode the file.");
   }
-  const [samples, photometric] = [dataset.number("SamplesPerPixel") ?? 1, dataset.text("PhotometricInterpretation")];
+  const [samples, photometric] = [
+    dataset.number("SamplesPerPixel") ?? 1,
+    dataset.text("PhotometricInterpretation").slice(0, 16),
+  ];
   if (samples !== 1 || !["", "MONOCHROME1", "MONOCHROME2"].includes(photometric)) {
     const problem = `its voxels are colours (${samples} samples, ${photometric}), expected one grey value each`;
     throw dicomFault("unsupported-datatype", path, problem, "Convert it to grey values, or leave it out.");
@@ -69,7 +72,9 @@ export function frameSourceOf(file: DicomFile): FrameSource {
   const format = pixelFormatOf(file, pixels);
   const frames = dataset.has("NumberOfFrames") ? dataset.number("NumberOfFrames") : 1;
   if (frames === undefined || !(Number.isSafeInteger(frames) && frames > 0)) {
-    const problem = `NumberOfFrames is ${JSON.stringify(dataset.text("NumberOfFrames"))}, expected an integer above 0`;
+    const problem = `NumberOfFrames is ${
+      JSON.stringify(dataset.text("NumberOfFrames").slice(0, 40))
+    }, expected an integer above 0`;
     throw dicomFault("bad-dimensions", path, problem);
   }
   const storedBytes = checkLength(file, pixels, { format, frames });
