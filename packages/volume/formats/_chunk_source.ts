@@ -1,7 +1,8 @@
 import type { FileHandle } from "node:fs/promises";
 import type { ByteSource } from "./_byte_source.ts";
 
-const CHUNK_BYTES = 1 << 20;
+const FIRST_CHUNK_BYTES = 1 << 16;
+const LARGEST_CHUNK_BYTES = 1 << 20;
 
 /** Where reading goes on in a file. */
 export interface Cursor {
@@ -9,10 +10,10 @@ export interface Cursor {
   readonly end: number;
 }
 
-/** A file from a place on, chunk by chunk. */
+/** A file from a place on, chunk by chunk: small ones first, since some read no more than a header. */
 export async function* fileChunks(file: FileHandle, cursor: Cursor): AsyncGenerator<Uint8Array> {
-  while (cursor.at < cursor.end) {
-    const chunk = new Uint8Array(Math.min(CHUNK_BYTES, cursor.end - cursor.at));
+  for (let size = FIRST_CHUNK_BYTES; cursor.at < cursor.end; size = Math.min(4 * size, LARGEST_CHUNK_BYTES)) {
+    const chunk = new Uint8Array(Math.min(size, cursor.end - cursor.at));
     const { bytesRead } = await file.read(chunk, 0, chunk.length, cursor.at);
     if (bytesRead === 0) return;
     cursor.at += bytesRead;
