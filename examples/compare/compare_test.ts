@@ -61,7 +61,7 @@ Deno.test("compare: a stopped comparison goes on, keeps what was done and ends w
     assert.equal(comparisons[0].paired.length, 1);
     assert.match(
       await readFile(join(out, "comparison.csv"), "utf8"),
-      /^metric,arm,labels,seed,id,subject,value\r\nDice,/,
+      /^metric,arm,labels,seed,id,subject,value\nDice,/,
     );
     const page = await readFile(join(out, "report.html"), "utf8");
     assert.match(page, /<img alt="scan"[^]*To repeat it/);

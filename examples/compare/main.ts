@@ -16,6 +16,7 @@ import { parseProtocol, type Protocol } from "../_shared/comparison/protocol.ts"
 import { readResults } from "../_shared/comparison/read_results.ts";
 import { missingRuns, runMissing, standing } from "../_shared/comparison/run_comparison.ts";
 import { worstPictures } from "../_shared/comparison/worst_pictures.ts";
+import { formatCsv } from "../_shared/report/csv.ts";
 import { stopSignal } from "../_shared/stop_signal.ts";
 import { dirname, join, resolve } from "node:path";
 
@@ -82,20 +83,18 @@ async function writeReport(
     protocol: values,
   };
   const comparisons = compareMetrics(content);
-  const rows = metrics.flatMap(({ metric, observations }) => observations.map((one) => ({ metric, ...one })));
+  const rows = metrics.flatMap(({ metric, observations }) =>
+    observations.map(({ arm, labels, seed, id, subject, value }) =>
+      [metric, arm, labels, seed, id, subject, value].map(String)
+    )
+  );
   await writeWhole(join(out, "report.html"), renderComparison(content, comparisons));
   await writeWhole(join(out, "comparison.json"), JSON.stringify({ protocol: values, comparisons }, null, 2) + "\n");
-  await writeWhole(join(out, "comparison.csv"), toCsv(rows));
+  await writeWhole(
+    join(out, "comparison.csv"),
+    formatCsv([["metric", "arm", "labels", "seed", "id", "subject", "value"], ...rows]),
+  );
   console.log(`\n${comparisonText(content, comparisons)}`);
-}
-
-function toCsv(rows: readonly Readonly<Record<string, unknown>>[]): string {
-  const columns = Object.keys(rows[0] ?? {});
-  const cell = (value: unknown): string =>
-    /[",\r\n]/.test(String(value)) ? `"${String(value).replaceAll('"', '""')}"` : String(value);
-  return [columns, ...rows.map((row) => columns.map((column) => row[column]))].map((line) =>
-    line.map(cell).join(",") + "\r\n"
-  ).join("");
 }
 
 if (import.meta.main) Deno.exit(await runProgram(() => main(Deno.args)));
