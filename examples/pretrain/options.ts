@@ -23,9 +23,16 @@ const OPTIONS: readonly OptionSpecification<keyof PretrainingConfiguration>[] = 
   { flags: "--steps <n>", key: "steps", parse: parseNumber, shownDefault: byBackend("steps") },
   { flags: "--epochs <n>", key: "epochs", parse: parseNumber, shownDefault: "by --steps" },
   { flags: "--batch <scans>", key: "batch", parse: parseNumber },
+  {
+    flags: "--micro-batch <scans>",
+    key: "microBatch",
+    parse: parseNumber,
+    shownDefault: "the whole batch at once",
+  },
   { flags: "--slices-per-volume <n>", key: "slicesPerVolume", parse: parseNumber },
   { flags: "--questions-per-volume <n>", key: "questionsPerVolume", parse: parseNumber },
   { flags: "--patch <voxels>", key: "patch", parse: parseShape, shownDefault: byBackend("patch") },
+  { flags: "--size <name>", key: "size" },
   { flags: "--encoder <name>", key: "encoder" },
   {
     flags: "--features <list>",

@@ -5,6 +5,9 @@ import { z } from "zod";
 /** The presets of the method, by how they train. See ARCHITECTURE.md and each field of {@linkcode PRESETS}. */
 export const PRESET_NAMES = ["released", "intended", "robust"] as const;
 
+/** Sizes that `--size` knows. */
+export const SIZE_NAMES = ["small", "paper"] as const;
+
 const positiveInteger = z.int().positive();
 const fraction = z.number().gt(0).lt(1);
 
@@ -17,6 +20,9 @@ export const configurationSchema = z.strictObject({
   preset: z.enum(PRESET_NAMES).default("robust").describe(
     "how the loss and PSAT are set up: released, intended or robust",
   ),
+  size: z.enum(SIZE_NAMES).default("small").describe(
+    "sizes of patch, networks and batch, which other keys win over: small for minutes, paper as published",
+  ),
   encoder: z.string().min(1).default("plain-unet").describe("3D encoder by registry name"),
   features: z.array(positiveInteger).min(2).max(8).nullable().default(null)
     .describe("channels of each level of the U-Nets, finest first"),
@@ -27,6 +33,8 @@ export const configurationSchema = z.strictObject({
   steps: positiveInteger.nullable().default(null).describe("optimiser steps"),
   epochs: z.number().positive().nullable().default(null).describe("passes over the training scans, in place of steps"),
   batch: positiveInteger.default(4).describe("scans per step"),
+  microBatch: positiveInteger.nullable().default(null)
+    .describe("scans encoded at a time, so that the batch need not fit the device; null takes the batch at once"),
   slicesPerVolume: positiveInteger.min(3).default(24).describe("captioned slices per scan, over the three planes"),
   questionsPerVolume: positiveInteger.default(6).describe("slices asked for per scan and step"),
   phantoms: positiveInteger.min(4).default(48).describe("phantom scans, a quarter of them held out"),
@@ -79,6 +87,29 @@ export type PretrainingConfiguration = z.infer<typeof configurationSchema>;
 /** Keys of the configuration, in the order of `--help`. */
 export const CONFIGURATION_KEYS = Object.keys(configurationSchema.shape) as (keyof PretrainingConfiguration)[];
 
+/**
+ * What each size sets in place of the keys' defaults. `paper` is the published setting: one question per scan, hence an alignment batch of 10,
+ * with nnFormer at its registered options; other encoders have their published widths then, too.
+ */
+export const SIZES: Readonly<Record<(typeof SIZE_NAMES)[number], Partial<PretrainingConfiguration>>> = {
+  small: {},
+  paper: {
+    encoder: "nnformer",
+    features: [32, 64, 128, 256, 320, 320],
+    patch: [128, 128, 128],
+    epochs: 100,
+    batch: 10,
+    microBatch: 1,
+    questionsPerVolume: 1,
+    learningRate: 1e-5,
+    embeddingWidth: 512,
+    psatWidth: 768,
+    psatQueries: 300,
+    psatLayers: 6,
+    psatHeads: 8,
+  },
+};
+
 /** What is picked by backend where the configuration leaves it open. */
 export interface ResolvedDefaults {
   readonly features: readonly number[];
@@ -111,7 +142,9 @@ export function nearestName(name: string, candidates: readonly string[]): string
  * @throws UsageError naming the key, the value and what is expected; for an unknown key the nearest known one.
  */
 export function parseConfiguration(values: unknown, origin: string): PretrainingConfiguration {
-  return parseBySchema(configurationSchema, values, origin);
+  const size = (values as { size?: unknown } | null)?.size;
+  const known = SIZE_NAMES.find((name) => name === size);
+  return parseBySchema(configurationSchema, known ? { ...SIZES[known], ...values as object } : values, origin);
 }
 
 /** Does for any schema of keys what {@linkcode parseConfiguration} does for pretraining's. */

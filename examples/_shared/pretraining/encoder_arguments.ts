@@ -37,18 +37,21 @@ export function defaultPatch(encoder: string, ofBackend: readonly [number, numbe
 /** Encoders whose levels `--features` sets. */
 const LEVELLED: readonly string[] = ["plain-unet", "residual-unet", "monai-unet"] satisfies EncoderName[];
 
-type EncoderChoice = Pick<ResolvedConfiguration, "encoder" | "features" | "encoderOptions" | "patch" | "recompute">;
+type EncoderChoice = Pick<
+  ResolvedConfiguration,
+  "size" | "encoder" | "features" | "encoderOptions" | "patch" | "recompute"
+>;
 
 /**
- * Options that an encoder is made with, but for `random`: narrow ones, the levels of `--features` where it has them, the patch where it is tied
+ * Options that an encoder is made with, but for `random`: narrow ones where the size is small, the levels of `--features` where it has them, the patch where it is tied
  * to one, and the user's own over all.
  */
 export function encoderArguments(configuration: EncoderChoice): Record<string, unknown> {
-  const { encoder, features, encoderOptions, patch, recompute } = configuration;
+  const { size, encoder, features, encoderOptions, patch, recompute } = configuration;
   const entry = listEncoders().find(({ name }) => name === encoder)!;
   return {
     inChannels: 1,
-    ...NARROW[entry.name],
+    ...size === "small" && NARROW[entry.name],
     ...LEVELLED.includes(encoder) && { features },
     ...entry.optionNames.includes("imageSize") && { imageSize: patch },
     ...entry.optionNames.includes("recompute") && recompute && { recompute },

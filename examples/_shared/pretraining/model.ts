@@ -8,14 +8,30 @@ import {
 import { disposeParameters, joinParameters, type Parameters } from "@med3d/nn";
 import { type Aligner, type BufferedAligner, createAligner, PlanWeightedAligner } from "@med3d/pot-align";
 import { PlaneSliceTransformer } from "@med3d/slice-transformer";
+import { computeCachedGradients, type DifferentiatedLoss, type LossResult, type PartResult } from "@med3d/training";
 import * as tf from "@tensorflow/tfjs-core";
 import { Random } from "random";
 import type { Batch, Question } from "./batches.ts";
+import { type MicroBatch, sliceScans, splitBatch } from "./micro_batches.ts";
 import { PRESETS } from "./presets.ts";
 import type { ResolvedConfiguration } from "./resolve.ts";
 
 /** Loss terms of a step, before weighting. */
 export type LossTerm = "image" | "text" | "reconstruction";
+
+/** How a loss is computed. */
+export interface LossOptions {
+  /** Whether dropout and the like act. */
+  readonly training: boolean;
+  /** What every random draw is made from. */
+  readonly seed: string;
+}
+
+/** A weighted loss and its terms. */
+export interface ModelLoss {
+  readonly total: tf.Scalar;
+  readonly terms: Readonly<Record<LossTerm, tf.Scalar>>;
+}
 
 /** Everything that is trained together, and the loss that trains it. */
 export interface PretrainingModel {
@@ -25,11 +41,16 @@ export interface PretrainingModel {
   readonly parameters: Parameters;
   /** State that is not trained but belongs into a checkpoint, such as an adaptive mass. */
   readonly buffers: Parameters;
-  /** Computes the weighted loss and its terms; inside a gradient tape. */
-  loss(
-    batch: Batch,
-    options: { training: boolean; seed: string },
-  ): { total: tf.Scalar; terms: Record<LossTerm, tf.Scalar> };
+  /**
+   * Computes the weighted loss and its terms; inside a gradient tape. Scans are encoded by micro-batches, each with random draws of its own, and
+   * met by batch norms as such.
+   */
+  loss(batch: Batch, options: LossOptions): ModelLoss;
+  /**
+   * Computes the same loss and its gradients with the memory of one micro-batch: outside a gradient tape, by `computeCachedGradients` of
+   * @med3d/training. Running statistics and adaptive masses move once, as with {@linkcode loss}. The caller disposes.
+   */
+  differentiate(batch: Batch, options: LossOptions): DifferentiatedLoss;
   /** Answers questions about whole, unmasked scans: `[questions, embeddingWidth]`, rows of any length. The caller disposes. */
   answer(input: tf.Tensor5D, questions: readonly Question[]): tf.Tensor2D;
   /** Reconstructs scans: the input's shape. The caller disposes. */
@@ -118,24 +139,52 @@ export function createPretrainingModel(options: ModelOptions): PretrainingModel 
     ...(stateful && { "align.image": buffersOf(imageAligner), "align.text": buffersOf(textAligner) }),
   });
 
+  const split = (batch: Batch): MicroBatch[] => splitBatch(batch, configuration.microBatch ?? batch.input.shape[0]);
+
+  /** Encodes a micro-batch and answers its questions; reconstructs it unless `answersOnly`. */
+  const pass = (batch: Batch, part: MicroBatch, options: LossOptions & { answersOnly: boolean }): PartResult => {
+    const { training, answersOnly } = options;
+    const whole = part.scans === batch.input.shape[0];
+    const seed = whole ? options.seed : `${options.seed}/scan/${part.first}`;
+    const pyramid = encoder.encode(sliceScans(batch.input, part), training, { seed });
+    const embeddings = answer(pyramid.at(-1)!, part.questions, training ? seed : undefined);
+    if (answersOnly) return { embeddings };
+    const reconstructed = reconstruct(pyramid, training, { seed });
+    const error = tf.mean(tf.squaredDifference(reconstructed, sliceScans(batch.target, part)));
+    const reconstruction = tf.mul(error, part.scans / batch.input.shape[0]) as tf.Scalar;
+    const total = tf.mul(reconstruction, configuration.reconstructionWeight) as tf.Scalar;
+    return { embeddings, loss: { total, terms: { reconstruction } } };
+  };
+
+  /** Aligns the answers about all scans. */
+  const alignAll = (batch: Batch, answers: tf.Tensor2D): LossResult => {
+    const image = imageAligner.align(answers, batch.imageTargets).loss;
+    const text = textAligner.align(answers, batch.textTargets).loss;
+    const total = tf.add(tf.mul(image, configuration.imageWeight), tf.mul(text, configuration.textWeight)) as tf.Scalar;
+    return { total, terms: { image, text } };
+  };
+
   return {
     encoder,
     parameters,
     buffers,
-    loss: (batch, { training, seed }) => {
-      const pyramid = encoder.encode(batch.input, training, { seed });
-      const answers = answer(pyramid.at(-1)!, batch.questions, training ? seed : undefined);
-      const image = imageAligner.align(answers, batch.imageTargets);
-      const text = textAligner.align(answers, batch.textTargets);
-      const reconstructed = reconstruct(pyramid, training, { seed });
-      const reconstruction = tf.mean(tf.squaredDifference(reconstructed, batch.target)) as tf.Scalar;
-      const total = tf.addN([
-        tf.mul(image.loss, configuration.imageWeight),
-        tf.mul(text.loss, configuration.textWeight),
-        tf.mul(reconstruction, configuration.reconstructionWeight),
-      ]) as tf.Scalar;
-      return { total, terms: { image: image.loss, text: text.loss, reconstruction } };
+    loss: (batch, options) => {
+      const results = split(batch).map((part) => pass(batch, part, { ...options, answersOnly: false }));
+      const joint = alignAll(batch, tf.concat(results.map(({ embeddings }) => embeddings), 0));
+      const reconstruction = tf.addN(results.map(({ loss }) => loss!.terms.reconstruction!)) as tf.Scalar;
+      return {
+        total: tf.addN([joint.total, ...results.map(({ loss }) => loss!.total)]) as tf.Scalar,
+        terms: { image: joint.terms.image!, text: joint.terms.text!, reconstruction },
+      };
     },
+    differentiate: (batch, options) =>
+      computeCachedGradients({
+        parameters,
+        buffers: encoder.buffers ?? new Map(),
+        parts: split(batch),
+        pass: (part, _, answersOnly) => pass(batch, part, { ...options, answersOnly }),
+        loss: (answers) => alignAll(batch, answers),
+      }),
     answer: (input, questions) => tf.tidy(() => answer(encoder.encode(input).at(-1)!, questions)),
     reconstruct: (input) => tf.tidy(() => reconstruct(encoder.encode(input))),
     plan: (answers, targets) =>

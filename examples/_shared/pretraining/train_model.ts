@@ -51,6 +51,9 @@ export async function trainModel(model: PretrainingModel, options: TrainModelOpt
       loadBatch: (step) => makeBatch(corpus, configuration, step),
       disposeBatch,
       loss: (batch, { seed }) => model.loss(batch, { training: true, seed }),
+      ...(configuration.microBatch !== null && {
+        differentiate: (batch: Batch, { seed }) => model.differentiate(batch, { training: true, seed }),
+      }),
       optimizer,
       schedule: warmUpCosine({ learningRate, warmUpSteps: Math.floor(warmUpFraction * steps), totalSteps: steps }),
       maxGradientNorm,
@@ -82,12 +85,15 @@ function whatDecides(configuration: ResolvedConfiguration, corpus: Corpus): Json
     memoryMiB: _memory,
     recompute: _recompute,
     strict: _strict,
+    size: _size,
+    microBatch,
     backend: _backend,
     ...rest
   } = configuration;
   const ids = corpus.training.map(({ id }) => id).join("\n");
   return {
     ...rest,
+    ...(microBatch === null ? {} : { microBatch }), // random draws and batch norms go by it
     encoderId: corpus.encoderId,
     trainingScans: createHash("sha256").update(ids).digest("hex"),
   };
