@@ -1,6 +1,13 @@
 import { strict as assert } from "node:assert";
 import { dirname } from "node:path";
-import { CorruptVolumeError, type Finding, listDicomSeries, readDicom, type ReadDicomOptions } from "../mod.ts";
+import {
+  CorruptVolumeError,
+  type Finding,
+  listDicomSeries,
+  readDicom,
+  type ReadDicomOptions,
+  readVolume,
+} from "../mod.ts";
 import { dicomCases, filesOf, valuesOf } from "./testdata/dicom_cases.ts";
 
 const cases = await dicomCases();
@@ -40,6 +47,8 @@ for (const wanted of cases) {
       const values = valuesOf(wanted);
       const expected = wanted.dtype === "float32" ? Float32Array.from(values) : values;
       assert.deepEqual(Array.from(volume.data), Array.from(expected));
+      const { onFinding: _, ...choice } = options;
+      assert.deepEqual((await readVolume(path, choice)).data, volume.data);
       const codes = findings.map(({ code }) => code);
       assert.deepEqual(wanted.finding ? codes.includes(wanted.finding) : codes, wanted.finding ? true : []);
       for (const { message } of findings) assert.ok(volume.history.includes(message), "a finding in the history");
