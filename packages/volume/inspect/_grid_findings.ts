@@ -38,8 +38,17 @@ export function hasNoWorldPosition({ affine }: VoxelGrid): boolean {
   return isDiagonal && [3, 7, 11].every((at, row) => Math.abs(affine[at]!) <= 2 * Math.abs(affine[row * 5]!));
 }
 
+/** A label map's grid, and where it comes from. */
+export interface LabelGrid extends VoxelGrid {
+  /** Its file, for the findings. */
+  readonly path: string;
+  /** Whether its format lets a writer leave out what holds no label, as DICOM segmentations do; of other files it is a mistake. */
+  readonly mayCoverPart: boolean;
+}
+
 /** Compares the grids of an image and its label map: codes `grid-mismatch`, `label-covers-part` and `grid-differs-slightly`. */
-export function compareGrids(image: VoxelGrid, label: VoxelGrid, path: string): Finding[] {
+export function compareGrids(image: VoxelGrid, label: LabelGrid): Finding[] {
+  const { path } = label;
   const mismatch = (message: string, fix: string): Finding[] => [{
     severity: "error",
     code: "grid-mismatch",
@@ -56,15 +65,11 @@ export function compareGrids(image: VoxelGrid, label: VoxelGrid, path: string): 
     );
   }
   if (coversPart(image, label)) {
-    return [{
-      severity: "warning",
-      code: "label-covers-part",
-      path,
-      message: `the label map covers ${label.shape.join("×")} of the image's ${
-        image.shape.join("×")
-      } voxels (depth×height×width)`,
-      fix: "Bring it onto the image's grid (resampleToGrid) before they are used together.",
-    }];
+    const covered = `${label.shape.join("×")} of the image's ${image.shape.join("×")} voxels (depth×height×width)`;
+    const message = `the label map covers ${covered}`;
+    const fix = "Bring it onto the image's grid (resampleToGrid) before they are used together.";
+    if (!label.mayCoverPart) return mismatch(message, fix);
+    return [{ severity: "warning", code: "label-covers-part", path, message, fix }];
   }
   if (image.shape.some((extent, axis) => extent !== label.shape[axis])) {
     return mismatch(

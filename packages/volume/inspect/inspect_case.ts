@@ -110,9 +110,10 @@ async function inspectLabel(
   const volume = await tryReading(() => readCase(entry, { onFinding, irregular: "report" }), { path, onFinding });
   if (!volume) return { path };
   const { counts, findings } = checkLabels(volume, { path, declared });
-  if (grid) findings.push(...compareGrids(grid, volume, path));
+  const { shape, affine } = volume;
+  if (grid) findings.push(...compareGrids(grid, { shape, affine, path, mayCoverPart: fields?.format === "dicom" }));
   findings.forEach(onFinding);
-  return { path, shape: volume.shape, ...(counts && { values: counts }) };
+  return { path, shape, ...(counts && { values: counts }) };
 }
 
 /** Reads, or turns what was thrown into a finding. */

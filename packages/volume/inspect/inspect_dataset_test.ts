@@ -105,7 +105,7 @@ Deno.test("inspectDataset: every fault of a single case has its code, severity, 
     const expected: [string, Finding["severity"], string, RegExp][] = [
       ["truncated", "error", "i/truncated", /^the gzip stream ends before its end mark$/],
       ["grid-mismatch", "error", "l/shape", /10×12×15 voxels, the image 10×12×14/],
-      ["label-covers-part", "warning", "l/part", /covers 8×12×14 of the image's 10×12×14 voxels/],
+      ["grid-mismatch", "error", "l/part", /covers 8×12×14 of the image's 10×12×14 voxels/],
       ["grid-mismatch", "error", "l/place", /lies up to 1\.00 mm from the image, whose voxels have edges of 1\.50 mm/],
       ["grid-mismatch", "error", "l/flipped", /another axis order: LAS, the image RAS/],
       ["grid-differs-slightly", "info", "l/barely", /up to 0\.020 mm/],
