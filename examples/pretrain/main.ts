@@ -28,7 +28,7 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 130 stopped (Ctrl-C or SIGTERM; a c
 
 /** Puts defaults, the resumed run's configuration, the configuration file and flags over each other, in this order. */
 async function configure(
-  { config, resume, dryRun: _, ...flags }: Flags,
+  { config, resume, dryRun: _, timing: __, ...flags }: Flags,
 ): Promise<{ configuration: PretrainingConfiguration; found: FoundRun | undefined }> {
   const fromFile = config === undefined ? {} : await readConfigurationFile(config);
   if (config !== undefined) parseConfiguration(fromFile, `configuration ${config}`);
@@ -52,7 +52,7 @@ async function main(args: readonly string[]): Promise<number> {
   const flags = givenFlags(parser);
   const { configuration, found } = await configure(flags);
   if (flags.dryRun) {
-    await dryRun(configuration);
+    await dryRun(configuration, { timing: flags.timing !== false });
     return EXIT.done;
   }
   using stop = stopSignal();

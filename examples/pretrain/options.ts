@@ -9,7 +9,12 @@ import {
 import { addSchemaOptions, givenOptions, type OptionSpecification } from "../_shared/schema_options.ts";
 
 /** Values given as flags: configuration keys and how to run. */
-export type Flags = Partial<PretrainingConfiguration> & { config?: string; resume?: string; dryRun?: boolean };
+export type Flags = Partial<PretrainingConfiguration> & {
+  config?: string;
+  resume?: string;
+  dryRun?: boolean;
+  timing?: boolean;
+};
 
 const byBackend = (key: keyof ResolvedDefaults): string =>
   `${String(RESOLVED_DEFAULTS.webgpu[key]).replaceAll(",", "x")} on WebGPU, ${
@@ -73,7 +78,8 @@ export function addPretrainingOptions(command: Command): Command {
     .option("--strict", "stop at the first unusable scan (default: leave it out and say so)")
     .option("--config <file>", "JSON file of configuration keys; flags win over it (default: none)")
     .option("--resume <auto|path>", "go on from the run in --out, or from a run's folder (default: start anew)")
-    .option("--dry-run", "print parameters, memory, disk and estimated time; write nothing (default: off)");
+    .option("--dry-run", "print parameters, memory, disk and estimated time; write nothing (default: off)")
+    .option("--no-timing", "compute no step in a dry run, but plan it alone (default: time a few that fit the device)");
 }
 
 /** The flags that were given, by configuration key. */

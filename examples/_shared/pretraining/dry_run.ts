@@ -1,13 +1,5 @@
 import { CaptionStore, EmbeddingStore, MeasuringCaptioner } from "@med3d/captioner";
-import { countParameters } from "@med3d/nn";
-import {
-  deviceMemory,
-  GpuError,
-  type MemoryPlan,
-  planMemory,
-  resetPeakBytes,
-  trimBuffers,
-} from "@med3d/webgpu-kernels";
+import { deviceMemory, GpuError, type MemoryPlan, resetPeakBytes, trimBuffers } from "@med3d/webgpu-kernels";
 import { formatDuration } from "../progress.ts";
 import { formatTable } from "../report/table.ts";
 import { buildCorpus } from "./build_corpus.ts";
@@ -16,6 +8,7 @@ import { loadEncoder2d } from "./encoder2d.ts";
 import { evaluate } from "./evaluation.ts";
 import type { Corpus } from "./corpus.ts";
 import { createPretrainingModel } from "./model.ts";
+import { BYTES_PER_PARAMETER, mebibytes, planSteps, type StepPlan } from "./plan_steps.ts";
 import { type PreparedRun, prepareRun } from "./prepare_run.ts";
 import type { ResolvedConfiguration } from "./resolve.ts";
 import { chooseRunFolder } from "./run_folder.ts";
@@ -26,32 +19,48 @@ import { trainModel } from "./train_model.ts";
 /** Scans that are read and steps that are timed. The first step compiles kernels and is left out of the estimate. */
 const SAMPLE = { training: 6, heldOut: 2, steps: 4 } as const;
 
+/** What a device says that has too little memory. */
+const OF_SIZE: readonly string[] = ["limit", "out-of-memory"];
+
 /** Bytes per stored caption, provenance and indices included: 1344 on phantoms, 1520 on hippocampus, rounded up. */
 const BYTES_PER_CAPTION = 1600;
 
 /** Of a stored vector of 64 and more numbers, key and index included. */
 const VECTOR_OVERHEAD = { factor: 1.5, bytes: 200 } as const;
 
-/** What a run will take. */
-export interface RunEstimate {
-  readonly trainedParameters: number;
-  readonly encoderParameters: number;
-  /** What a WebGPU device has to provide for the steps, known before one ran; why it cannot, where the cpu backend computes. */
-  readonly plan: MemoryPlan | string;
+/** How a dry run is made. */
+export interface DryRunOptions {
+  /** Whether steps are computed and timed, where the device can hold them. Default true; otherwise they are planned alone. */
+  readonly timing?: boolean;
+}
+
+/** What was measured of a run. */
+interface Timing {
   /** Most bytes that the device held during the timed steps, models and pooled buffers included; nothing on the cpu backend. */
   readonly deviceBytes: number | undefined;
-  readonly diskBytes: number;
   readonly secondsPerStep: number;
+  /** All steps and the evaluation. */
   readonly seconds: number;
 }
 
-/** Measures on a few scans and steps what a run of this configuration will take; writes nothing. */
-export async function dryRun(wanted: PretrainingConfiguration): Promise<RunEstimate> {
+/** What a run will take. */
+export interface RunEstimate {
+  readonly plan: StepPlan;
+  readonly diskBytes: number;
+  /** Undefined where steps were not timed or did not fit the device. */
+  readonly timing: (Timing & { readonly captioningSeconds: number }) | undefined;
+}
+
+/**
+ * Plans and, where the device can hold them, measures on a few scans and steps what a run of this configuration will take; writes nothing. Says
+ * so where a step does not fit the device, and by how much, which is no error: to know it is what the dry run is for.
+ */
+export async function dryRun(wanted: PretrainingConfiguration, options: DryRunOptions = {}): Promise<RunEstimate> {
   await using encoder2d = await loadEncoder2d(wanted);
   const run = await prepareRun(wanted, { out: await chooseRunFolder(wanted.out) });
   const { configuration, scans, backend } = run;
   if (backend.notice) console.warn(backend.notice);
-  console.log(`${scans.description}\nTiming ${SAMPLE.steps} steps on ${backend.device} …`);
+  console.log(`${scans.description}\nPlanning a step on ${backend.device} …`);
   const sample = sampleOf(scans.scans);
   using store = CaptionStore.open(":memory:");
   using given = await openCaptions(configuration);
@@ -64,60 +73,62 @@ export async function dryRun(wanted: PretrainingConfiguration): Promise<RunEstim
     given,
     kept: encoder2d && { encoder: encoder2d, store: embeddings },
   });
-  const secondsPerScan = (performance.now() - startedAt) / 1000 / sample.length;
-  const plan = await planSteps(run, corpus);
-  const model = createPretrainingModel({
-    configuration,
-    encoder: run.encoder,
-    embeddingWidth: corpus.embeddingWidth,
-  });
-  const seconds: number[] = [];
-  trimBuffers();
-  resetPeakBytes();
-  await trainModel(model, {
-    configuration: { ...configuration, steps: SAMPLE.steps },
-    corpus,
-    dryRun: true,
-    onStep: (record) => void seconds.push(record.seconds),
-  });
-  const deviceBytes = deviceMemory()?.peakBytes;
-  const evaluationStart = performance.now();
-  await evaluate(model, corpus, configuration);
-  const secondsPerHeldOut = (performance.now() - evaluationStart) / 1000 / corpus.heldOut.length;
-  const heldOut = scans.scans.filter((scan) => scan.heldOut).length;
-  const secondsPerStep = median(seconds.slice(1));
+  const captioningSeconds = (performance.now() - startedAt) / 1000 / sample.length * scans.scans.length;
+  const { embeddingWidth } = corpus;
+  let plan = await planSteps(run, { embeddingWidth, corpus, ownEncoder: false });
+  let timing: Timing | undefined;
+  if (options.timing !== false && plan.doesNotFit === undefined) {
+    console.log(`Timing ${SAMPLE.steps} steps …`);
+    try {
+      timing = await timeSteps(run, corpus);
+    } catch (error) {
+      if (!(error instanceof GpuError) || !OF_SIZE.includes(error.kind)) throw error;
+      plan = { ...plan, doesNotFit: error.message };
+    }
+  }
+  const trained = Object.values(plan.parameters).reduce((sum, count) => sum + count, 0);
   const estimate: RunEstimate = {
-    trainedParameters: countParameters(model.parameters),
-    encoderParameters: countParameters(model.encoder.parameters),
     plan,
-    deviceBytes,
     diskBytes: diskBytes(configuration, {
       scans: scans.scans.length,
-      trained: countParameters(model.parameters),
-      encoder: countParameters(model.encoder.parameters),
+      trained,
+      encoder: plan.parameters.encoder,
       storedWidth: encoder2d?.width ?? 0,
     }),
-    secondsPerStep,
-    seconds: secondsPerScan * scans.scans.length + secondsPerStep * configuration.steps + secondsPerHeldOut * heldOut,
+    timing: timing && { ...timing, captioningSeconds },
   };
-  model.dispose();
-  console.log(`\n${formatTable(tableOf(estimate, configuration))}\n\nNothing was written.`);
+  console.log(`\n${formatTable(tableOf(estimate, configuration))}\n`);
+  if (plan.doesNotFit !== undefined) console.log(`This run does not fit this device: ${plan.doesNotFit}\n`);
+  console.log("Nothing was written.");
   return estimate;
 }
 
-/** Finds what two steps need of a WebGPU device. One that is present and cannot hold them is an error. */
-async function planSteps(
-  { configuration, encoder, backend }: PreparedRun,
-  corpus: Corpus,
-): Promise<MemoryPlan | string> {
+/** Takes a few steps and evaluates on a few scans. */
+async function timeSteps({ configuration, encoder, scans }: PreparedRun, corpus: Corpus): Promise<Timing> {
+  const model = createPretrainingModel({ configuration, encoder, embeddingWidth: corpus.embeddingWidth });
   try {
-    return await planMemory(async () => {
-      const model = createPretrainingModel({ configuration, encoder, embeddingWidth: corpus.embeddingWidth });
-      await trainModel(model, { configuration: { ...configuration, steps: 2 }, corpus, dryRun: true });
+    const seconds: number[] = [];
+    trimBuffers();
+    resetPeakBytes();
+    await trainModel(model, {
+      configuration: { ...configuration, steps: SAMPLE.steps },
+      corpus,
+      dryRun: true,
+      onStep: (record) => void seconds.push(record.seconds),
     });
-  } catch (error) {
-    if (backend.name === "webgpu" || !(error instanceof GpuError)) throw error;
-    return error.message;
+    const deviceBytes = deviceMemory()?.peakBytes;
+    const evaluationStart = performance.now();
+    await evaluate(model, corpus, configuration);
+    const secondsPerHeldOut = (performance.now() - evaluationStart) / 1000 / corpus.heldOut.length;
+    const heldOut = scans.scans.filter((scan) => scan.heldOut).length;
+    const secondsPerStep = median(seconds.slice(1));
+    return {
+      deviceBytes,
+      secondsPerStep,
+      seconds: secondsPerStep * configuration.steps + secondsPerHeldOut * heldOut,
+    };
+  } finally {
+    model.dispose();
   }
 }
 
@@ -137,19 +148,41 @@ function diskBytes(
     2 ** 20;
 }
 
-function tableOf(estimate: RunEstimate, { steps }: ResolvedConfiguration): readonly (readonly string[])[] {
-  const { trainedParameters, encoderParameters, plan, deviceBytes, secondsPerStep, seconds } = estimate;
+function tableOf(estimate: RunEstimate, configuration: ResolvedConfiguration): readonly (readonly string[])[] {
+  const { plan: { parameters, memory }, timing } = estimate;
+  const { steps, batch, patch } = configuration;
+  const parts = Object.entries(parameters);
+  const trained = parts.reduce((sum, [, count]) => sum + count, 0);
+  const scanBytes = 2 * 4 * batch * patch[0] * patch[1] * patch[2]; // masked and whole
+  const held = BYTES_PER_PARAMETER * trained + scanBytes;
   return [
     ["what the run will take", ""],
-    ["trained parameters", trainedParameters.toLocaleString("en")],
-    ["… of the encoder", encoderParameters.toLocaleString("en")],
-    ...planRows(plan),
-    ["memory on the device, measured", deviceBytes === undefined ? "not told by this backend" : mebibytes(deviceBytes)],
+    ["trained parameters", trained.toLocaleString("en")],
+    ...parts.map(([name, count]) => [`… of ${withArticle(name)}`, count.toLocaleString("en")]),
+    ...planRows(memory),
+    ...parts.map(([name, count]) => [
+      `… weights, gradients and moments of ${withArticle(name)}`,
+      mebibytes(BYTES_PER_PARAMETER * count),
+    ]),
+    [`… ${batch} scans, masked and whole`, mebibytes(scanBytes)],
+    ...(typeof memory === "string"
+      ? []
+      : [["… activations and what else is in use", mebibytes(Math.max(0, memory.peakUsedBytes - held))]]),
     ["disk, at most", mebibytes(estimate.diskBytes)],
-    ["time per step, measured", `${secondsPerStep.toFixed(3)} s`],
-    [`time in all, ${steps} steps`, formatDuration(seconds)],
+    ...(timing
+      ? [
+        [
+          "memory on the device, measured",
+          timing.deviceBytes === undefined ? "not told by this backend" : mebibytes(timing.deviceBytes),
+        ],
+        ["time per step, measured", `${timing.secondsPerStep.toFixed(3)} s`],
+        [`time in all, ${steps} steps`, formatDuration(timing.captioningSeconds + timing.seconds)],
+      ]
+      : [["time", "not measured"]]),
   ];
 }
+
+const withArticle = (part: string): string => part === "PSAT" ? part : `the ${part}`;
 
 /** Bytes, and what takes most of them. */
 function planRows(plan: MemoryPlan | string): readonly (readonly string[])[] {
@@ -161,10 +194,6 @@ function planRows(plan: MemoryPlan | string): readonly (readonly string[])[] {
     ...(most ? [["… most of it", `${most.count} of [${most.shape}], ${mebibytes(most.bytes)}`]] : []),
     ...(largestTensor ? [["… largest tensor", `[${largestTensor.shape}], ${mebibytes(largestTensor.bytes)}`]] : []),
   ];
-}
-
-function mebibytes(bytes: number): string {
-  return `${(bytes / 2 ** 20).toFixed(1)} MiB`;
 }
 
 function median(values: readonly number[]): number {
