@@ -8,8 +8,8 @@ Deno.test("bring_your_own_encoder: pretrains a network written there, in at most
     const { code, stdout, stderr } = await runProgramFile("bring_your_own_encoder.ts", ["2", join(folder, "run")]);
     assert.equal(code, 0, stdout + stderr);
     assert.match(stdout, /answer → caption/);
-    const sidecar = JSON.parse(await readFile(join(folder, "run", "encoder.json"), "utf8"));
-    assert.deepEqual([sidecar.channels, sidecar.strides], [[48], [[8, 8, 8]]]);
+    const { med3d: { encoder } } = JSON.parse(await readFile(join(folder, "run", "adaptation_plan.json"), "utf8"));
+    assert.deepEqual([encoder.channels, encoder.strides], [[48], [[8, 8, 8]]]);
     const source = await readFile(new URL("./bring_your_own_encoder.ts", import.meta.url), "utf8");
     assert.ok(source.split("\n").length <= 120);
   }));

@@ -1,3 +1,4 @@
+import { fromNnUNetStateDict } from "@med3d/encoder3d";
 import { readSafetensors } from "@med3d/nn";
 import { strict as assert } from "node:assert";
 import { createHash } from "node:crypto";
@@ -105,7 +106,8 @@ Deno.test("finetune: starts from a pretraining run; a probe leaves its encoder b
       `--out=${pretrained}`,
     ]);
     assert.equal(pretraining.code, 0, pretraining.stderr);
-    const before = readSafetensors(await readFile(join(pretrained, "encoder.safetensors"))).tensors;
+    const { tensors } = readSafetensors(await readFile(join(pretrained, "encoder.safetensors")));
+    const before = fromNnUNetStateDict(tensors);
     for (const freeze of ["probe", "none"]) {
       const out = join(folder, freeze);
       const { code, stdout, stderr } = await runProgramFile(PROGRAM, [
@@ -119,7 +121,7 @@ Deno.test("finetune: starts from a pretraining run; a probe leaves its encoder b
       assert.equal(code, 0, stdout + stderr);
       assert.match(stdout, /started from .*: \d+ tensors of the encoder, [1-9]\d* of the decoder/);
       const after = readSafetensors(await readFile(join(out, "model.safetensors"))).tensors;
-      const kept = [...before].every(([name, { data }]) => `${after.get(`encoder.${name}`)!.data}` === `${data}`);
+      const kept = [...before].every(([name, { data }]) => `${after.get(name)!.data}` === `${data}`);
       assert.equal(kept, freeze === "probe");
       assert.deepEqual((await readJson(join(out, "model.json"))).arguments.features, [4, 8]);
     }

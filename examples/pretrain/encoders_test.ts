@@ -37,9 +37,9 @@ for (const { name } of listEncoders()) {
         `--out=${out}`,
       ]);
       assert.equal(code, 0, stdout + stderr);
-      const sidecar = JSON.parse(await readFile(join(out, "encoder.json"), "utf8"));
-      assert.equal(sidecar.architecture, name);
-      for (const [key, value] of Object.entries(options)) assert.deepEqual(sidecar.arguments[key], value);
+      const sidecar = JSON.parse(await readFile(join(out, "adaptation_plan.json"), "utf8"));
+      assert.equal(sidecar.med3d.encoder.name, name);
+      for (const [key, value] of Object.entries(options)) assert.deepEqual(sidecar.med3d.encoder.arguments[key], value);
       const { reconstruction } = JSON.parse(await readFile(join(out, "evaluation.json"), "utf8"));
       assert.ok(Number.isFinite(reconstruction.network));
     }));

@@ -1,9 +1,9 @@
+import { fromMonaiStateDict, fromNnUNetStateDict, parseSidecar, type Sidecar } from "@med3d/encoder3d";
 import { loadStateDict, type Parameters, readSafetensors, type StoredTensor } from "@med3d/nn";
 import type { ChannelNormalisation } from "@med3d/downstream";
 import { createHash } from "node:crypto";
 import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { z } from "zod";
 import { UsageError } from "../pretraining/configuration.ts";
 import { RUN_FILES } from "../pretraining/run_folder.ts";
 import { MODEL_FILES, readModel } from "../inference/model_description.ts";
@@ -22,20 +22,6 @@ export interface Pretrained {
   /** Tensors by the names that a network here gives them. */
   readonly tensors: ReadonlyMap<string, StoredTensor>;
 }
-
-const sidecarSchema = z.object({
-  format: z.literal("med3d-encoder-1"),
-  weights: z.string().min(1),
-  sha256: z.string(),
-  architecture: z.string(),
-  arguments: z.record(z.string(), z.unknown()).nullable(),
-  input: z.object({
-    intensity: z.object({
-      CT: z.object({ windowHu: z.object({ center: z.number(), width: z.number() }) }),
-      other: z.object({ percentiles: z.tuple([z.number(), z.number()]) }),
-    }),
-  }),
-});
 
 /**
  * Reads what a pretraining or fine-tuning run left: the encoder, and the decoder where there is one.
@@ -61,33 +47,44 @@ export async function readPretrained(folder: string): Promise<Pretrained> {
         `or --weights none.`,
     );
   }
-  const parsed = sidecarSchema.safeParse(JSON.parse(await readFile(join(folder, RUN_FILES.sidecar), "utf8")));
-  if (!parsed.success || parsed.data.arguments === null) {
+  const { med3d } = readSidecar(folder, await readFile(join(folder, RUN_FILES.sidecar), "utf8"));
+  if (!med3d?.weights || med3d.encoder.name === null) {
     throw new UsageError(
       `Cannot start from ${folder}: ${RUN_FILES.sidecar} describes no encoder of the registry. Pretrain one that deno task pretrain knows.`,
     );
   }
-  const { weights, sha256, architecture, input: { intensity } } = parsed.data;
-  const bytes = new Uint8Array(await readFile(join(folder, weights)));
+  const { file, sha256, keyPrefix } = med3d.weights;
+  const bytes = new Uint8Array(await readFile(join(folder, file)));
   if (createHash("sha256").update(bytes).digest("hex") !== sha256) {
     throw new UsageError(
-      `Cannot start from ${folder}: ${weights} is not what ${RUN_FILES.sidecar} was written with. Copy both again.`,
+      `Cannot start from ${folder}: ${file} is not what ${RUN_FILES.sidecar} was written with. Copy both again.`,
     );
   }
-  const encoder = [...readSafetensors(bytes).tensors].map(([name, tensor]) => [`encoder.${name}`, tensor] as const);
+  const stored = fromMonaiStateDict(fromNnUNetStateDict(readSafetensors(bytes).tensors));
+  const encoder = [...stored].map(([name, tensor]) => [`encoder.${name.slice(keyPrefix.length)}`, tensor] as const);
   const whole = await exists(RUN_FILES.model)
     ? [...readSafetensors(new Uint8Array(await readFile(join(folder, RUN_FILES.model)))).tensors]
     : [];
   return {
     folder,
-    architecture,
-    arguments: parsed.data.arguments,
-    normalisationOf: (modality) =>
-      modality === "CT"
-        ? { kind: "window", centerHu: intensity.CT.windowHu.center, widthHu: intensity.CT.windowHu.width }
-        : { kind: "percentiles", percentiles: intensity.other.percentiles },
+    architecture: med3d.encoder.name,
+    arguments: med3d.encoder.arguments,
+    normalisationOf: (modality) => {
+      const { channels, channelsByModality = {} } = med3d.input;
+      return ((modality !== "unknown" && channelsByModality[modality]) || channels)[0]!;
+    },
     tensors: new Map([...encoder, ...whole.filter(([name]) => name.startsWith("decoder."))]),
   };
+}
+
+function readSidecar(folder: string, text: string): Sidecar {
+  try {
+    return parseSidecar(text);
+  } catch (error) {
+    throw new UsageError(`Cannot start from ${folder}: ${RUN_FILES.sidecar}: ${(error as Error).message}`, {
+      cause: error,
+    });
+  }
 }
 
 /**

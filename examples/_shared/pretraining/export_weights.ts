@@ -1,3 +1,4 @@
+import { type EncoderName, makeSidecar, saveWeights } from "@med3d/encoder3d";
 import { type Parameters, saveStateDict, writeSafetensors } from "@med3d/nn";
 import { createHash } from "node:crypto";
 import { join } from "node:path";
@@ -7,12 +8,9 @@ import { CT_WINDOW_HU } from "./prepare.ts";
 import type { ResolvedConfiguration } from "./resolve.ts";
 import { RUN_FILES, writeWhole } from "./run_folder.ts";
 
-/** How the sidecar names an encoder that the registry does not know. */
-const OWN_ENCODER = "the user's own";
-
 /**
- * Writes the encoder and the whole model as safetensors with PyTorch's names and layouts, and a sidecar that says how the
- * encoder is built and what its input must look like.
+ * Writes the encoder as PyTorch's own networks load it, the whole model with the names used here, and a sidecar in the form of nnssl's
+ * adaptation plan that says how the encoder is built and what its input must look like.
  */
 export async function exportWeights(
   model: PretrainingModel,
@@ -20,35 +18,27 @@ export async function exportWeights(
   { ownEncoder }: { ownEncoder: boolean },
 ): Promise<void> {
   const { out, encoder, patch } = configuration;
-  const encoderHash = await writeParameters(join(out, RUN_FILES.encoder), weightsOf(model.encoder));
-  await writeParameters(join(out, RUN_FILES.model), weightsOf(model));
-  const sidecar = {
-    format: "med3d-encoder-1",
-    weights: RUN_FILES.encoder,
-    sha256: encoderHash,
-    architecture: ownEncoder ? OWN_ENCODER : encoder,
-    arguments: ownEncoder ? null : encoderArguments(configuration),
-    channels: model.encoder.channels,
-    strides: model.encoder.strides,
-    keyPrefixInModel: "encoder.",
+  const bytes = await saveWeights({ encoder: model.encoder });
+  await writeWhole(join(out, RUN_FILES.encoder), bytes);
+  await writeWhole(join(out, RUN_FILES.model), writeSafetensors(await saveStateDict(weightsOf(model))));
+  const { center: centerHu, width: widthHu } = CT_WINDOW_HU;
+  const sidecar = makeSidecar(model.encoder, {
+    name: ownEncoder ? null : encoder as EncoderName,
+    arguments: ownEncoder ? {} : encoderArguments(configuration),
+    patchSize: patch,
     input: {
-      layout: "NDHWC",
       orientation: "RAS+",
-      patch,
-      resize: "whole field of view, trilinear, half-voxel centres",
-      intensity: { CT: { windowHu: CT_WINDOW_HU, range: [0, 1] }, other: { percentiles: [0.5, 99.5], range: [0, 1] } },
+      spacingMm: null,
+      resize: patch, // the whole field of view
+      channels: [{ kind: "percentiles", percentiles: [0.5, 99.5] }],
+      channelsByModality: { CT: [{ kind: "window", centerHu, widthHu }] },
     },
-  };
+    weights: { file: RUN_FILES.encoder, sha256: createHash("sha256").update(bytes).digest("hex") },
+  });
   await writeWhole(join(out, RUN_FILES.sidecar), JSON.stringify(sidecar, null, 2) + "\n");
 }
 
 /** Parameters and what belongs to them untrained, such as running statistics, under the names that PyTorch's state dict has. */
 function weightsOf({ parameters, buffers = new Map() }: { parameters: Parameters; buffers?: Parameters }): Parameters {
   return new Map([...parameters, ...buffers]);
-}
-
-async function writeParameters(path: string, parameters: Parameters): Promise<string> {
-  const bytes = writeSafetensors(await saveStateDict(parameters));
-  await writeWhole(path, bytes);
-  return createHash("sha256").update(bytes).digest("hex");
 }

@@ -14,7 +14,7 @@ export const RUN_FILES = {
   report: "report.html",
   model: "model.safetensors",
   encoder: "encoder.safetensors",
-  sidecar: "encoder.json",
+  sidecar: "adaptation_plan.json",
 } as const;
 
 const DEFAULT_FOLDER = "runs/pretrain";
