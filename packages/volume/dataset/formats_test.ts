@@ -14,6 +14,7 @@ import {
   inspectDataset,
   inspectScan,
   readCase,
+  readVolume,
   writeDicomSeg,
 } from "../mod.ts";
 import { inFolder, SCAN } from "./testdata/in_folder.ts";
@@ -95,6 +96,25 @@ Deno.test("inspectDataset: a DICOM series with a gap, a name in its header and t
       for (const output of [JSON.stringify(result), JSON.stringify(told)]) assert.doesNotMatch(output, /DOE|JANE|1955/);
     },
   ));
+
+const slice = (heightMm: number, asideMm = 0): Uint8Array => makeDicom({ heightMm, asideMm });
+for (
+  const [what, code, slices] of [
+    ["a gap", "missing-slices", [0, 3, 6, 12].map((height) => slice(height))],
+    ["uneven slices", "uneven-slices", [0, 3, 6.5, 9.5].map((height) => slice(height))],
+    ["two images at one place", "duplicate-slices", [0, 3, 3, 6].map((height) => slice(height))],
+    ["a slice beside the others", "uneven-slices", [slice(0), slice(3, 2), slice(6), slice(9)]],
+  ] as const
+) {
+  Deno.test(`inspectScan, inspectDataset: ${what} in a DICOM series, which readDicom refuses, is an error of the doctor`, () =>
+    inFolder(Object.fromEntries(slices.map((bytes, index) => [`s/${index}`, bytes])), async (folder) => {
+      await assert.rejects(readVolume(join(folder, "s")), { code });
+      const found = [(await inspectScan(join(folder, "s"))).findings, (await inspectDataset(folder)).findings];
+      for (const findings of found) {
+        assert.deepEqual(findings.filter((one) => one.code === code).map(({ severity }) => severity), ["error"]);
+      }
+    }));
+}
 
 Deno.test("countIdentifyingFields: DICOM attributes by the standard's names", async () => {
   const counted = await countIdentifyingFields(makeDicom({ heightMm: 0, patientName: "DOE^JANE" }));

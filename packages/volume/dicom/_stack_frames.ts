@@ -78,7 +78,7 @@ export function stackFrames(frames: readonly Frame[], options: StackOptions): Fr
   const count = slots.length - 1;
   const [first, last] = [centres[0]!, centres.at(-1)!];
   const step = [0, 1, 2].map((i) => (last[i]! - first[i]!) / count) as unknown as Triple;
-  checkLine(centres, heights, options);
+  checkLine(centres, heights, { options, note });
   const normal = normalOf(frames[0]!.orientation!);
   const cosine = step.reduce((sum, value, i) => sum + value * normal[i]!, 0) / Math.hypot(...step);
   const tilt = Math.acos(Math.min(1, cosine)) * 180 / Math.PI;
@@ -154,7 +154,7 @@ function withoutDuplicates(slots: readonly Frame[][], options: StackOptions, not
     const fix = 'Remove those that do not belong, or pass irregular: "report" to keep the first of each.';
     throw dicomFault("duplicate-slices", options.path, message, fix);
   }
-  note("warning", "duplicate-slices", `${message}; one of each was kept`, "Remove the others.");
+  note(copies ? "warning" : "error", "duplicate-slices", `${message}; one of each was kept`, "Remove the others.");
   return slots.map((slot) => [slot[0]!]);
 }
 
@@ -178,21 +178,31 @@ function checkSteps(heights: readonly number[], options: StackOptions, note: Not
     const fix = 'Get the missing files, or pass irregular: "report" to read them at their mean spacing.';
     throw dicomFault(code, options.path, message, fix);
   }
-  note("warning", code, `${message}; their mean spacing was taken, so positions are wrong`, "Get the missing files.");
+  note("error", code, `${message}; their mean spacing was taken, so positions are wrong`, "Get the missing files.");
 }
 
-/** Refuses slices that lie beside the line through the first and the last. */
-function checkLine(centres: readonly Triple[], heights: readonly number[], options: StackOptions): void {
+/** Refuses or reports slices that lie beside the line through the first and the last. */
+function checkLine(
+  centres: readonly Triple[],
+  heights: readonly number[],
+  { options, note }: { readonly options: StackOptions; readonly note: Note },
+): void {
   const [first, last] = [centres[0]!, centres.at(-1)!];
   const extent = heights.at(-1)! - heights[0]!;
   const limit = Math.max(0.05, STEP_TOLERANCE * 2 * extent / (centres.length - 1));
-  centres.forEach((centre, k) => {
+  const aside = centres.flatMap((centre, k) => {
     const share = (heights[k]! - heights[0]!) / extent;
     const off = Math.hypot(...centre.map((value, i) => value - first[i]! - share * (last[i]! - first[i]!)));
-    if (off <= limit || options.irregular === "report") return;
-    const problem = `the slice at (${centre.join(", ")}) lies ${show(off)} mm beside the line of the others`;
-    throw dicomFault("uneven-slices", options.path, problem, "Read the parts of the series separately.");
+    return off > limit ? [{ centre, off }] : [];
   });
+  if (aside.length === 0) return;
+  const [{ centre, off }] = aside as [(typeof aside)[number]];
+  const problem =
+    `${aside.length} of ${centres.length} slices lie beside the line through the first and the last: the one ` +
+    `at (${centre.map(show).join(", ")}) by ${show(off)} mm`;
+  const fix = "Read the parts of the series separately.";
+  if (options.irregular === "refuse") throw dicomFault("uneven-slices", options.path, problem, fix);
+  note("error", "uneven-slices", `${problem}; it was taken as straight, so positions are wrong`, fix);
 }
 
 /** Puts empty slices where a segmentation left them out: at multiples of its smallest step. */

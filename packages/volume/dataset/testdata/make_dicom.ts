@@ -4,6 +4,8 @@ import { encodeDicomFile } from "../../dicom/_encode_dataset.ts";
 export interface MadeSlice {
   /** Height above the first slice in millimetres. */
   readonly heightMm: number;
+  /** How far to the left of the others it lies, in millimetres; of axial slices. Default: 0. */
+  readonly asideMm?: number;
   /** SeriesInstanceUID. Default "1.2.3". */
   readonly series?: string;
   readonly patientId?: string;
@@ -23,7 +25,7 @@ let instances = 0;
 
 /** Makes a slice of 8×8 voxels of 2 mm as a DICOM file, explicit VR, little-endian. */
 export function makeDicom(slice: MadeSlice): Uint8Array {
-  const { heightMm, patientName = "" } = slice;
+  const { heightMm, asideMm = 0, patientName = "" } = slice;
   const pixels = new Uint8Array(SIZE * SIZE * 2);
   for (let i = 0; i < pixels.length; i += 2) pixels[i] = (i * 37 + heightMm * 11) % 251;
   return encodeDicomFile({
@@ -36,7 +38,7 @@ export function makeDicom(slice: MadeSlice): Uint8Array {
     PatientId: slice.patientId ?? "p",
     StudyInstanceUid: "1.2.5",
     SeriesInstanceUid: slice.series ?? "1.2.3",
-    ImagePositionPatient: slice.orientation ? [heightMm, -20, -10] : [-10, -20, heightMm],
+    ImagePositionPatient: slice.orientation ? [heightMm, -20, -10] : [asideMm - 10, -20, heightMm],
     ImageOrientationPatient: slice.orientation ?? "1\\0\\0\\0\\1\\0",
     FrameOfReferenceUid: slice.frame ?? "1.2.6",
     SamplesPerPixel: 1,
