@@ -1,6 +1,7 @@
 import { readVolume, renderPlanesPng, toCanonical } from "@med3d/volume";
 import { findCases, type ViewCase } from "../view_cases.ts";
 import { type Html, html, inlinePng } from "../report/html.ts";
+import { middleOfLabels } from "../report/middle_of_labels.ts";
 import type { ComparedCell } from "./cells.ts";
 import type { MetricObservations } from "./summarise.ts";
 
@@ -45,12 +46,13 @@ async function pictureOf({ image, reference, prediction }: ViewCase): Promise<Ht
   const layers = [[image, "scan"], [reference, "reference"], [prediction, "prediction"]] as const;
   const shown = await Promise.all(layers.flatMap(([path, name]) => {
     if (path === undefined) return [];
-    return [
-      readVolume(path).then((volume) => {
-        const png = renderPlanesPng(toCanonical(volume).volume, { labels: name !== "scan", maxPixels: 260 });
-        return inlinePng(png, name);
-      }),
-    ];
+    return [readVolume(path).then((volume) => ({ name, volume: toCanonical(volume).volume }))];
   }));
-  return html`${shown}`;
+  const marked = shown.find(({ name }) => name === "reference")?.volume;
+  const at = marked && { at: middleOfLabels(marked.data, marked.shape) };
+  return html`${
+    shown.map(({ name, volume }) =>
+      inlinePng(renderPlanesPng(volume, { labels: name !== "scan", maxPixels: 260, ...at }), name)
+    )
+  }`;
 }

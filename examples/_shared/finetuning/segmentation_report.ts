@@ -2,6 +2,7 @@ import { renderPlanesPng, toCanonical } from "@med3d/volume";
 import { type Html, html, inlinePng, tableHtml } from "../report/html.ts";
 import type { CaseVolumes, EvaluatedCase } from "./evaluate_segmentation.ts";
 import type { ResultSections } from "./run_report.ts";
+import { middleOfLabels } from "../report/middle_of_labels.ts";
 import { classTable, type StructureSummary } from "./summary.ts";
 
 /** A case that is shown as pictures. */
@@ -67,21 +68,4 @@ function pictures({ result, volumes }: ShownCase): Html {
   return html`<figure>${render("image")}${render("reference")}${
     render("prediction")
   }<figcaption><b>${result.id}</b><br>${dice}</figcaption></figure>`;
-}
-
-/** The voxel at the mean place of all labelled ones; the middle where there are none. */
-function middleOfLabels(
-  data: ArrayLike<number>,
-  [depth, height, width]: readonly [number, number, number],
-): [number, number, number] {
-  let [z, y, x, count] = [0, 0, 0, 0];
-  for (let i = 0; i < data.length; i++) {
-    if (data[i] === 0) continue;
-    z += Math.floor(i / (height * width));
-    y += Math.floor(i / width) % height;
-    x += i % width;
-    count++;
-  }
-  if (count === 0) return [depth >> 1, height >> 1, width >> 1];
-  return [Math.round(z / count), Math.round(y / count), Math.round(x / count)];
 }
