@@ -3,6 +3,7 @@ import {
   type Captioner,
   InProcessCaptioner,
   inspectDicomForSending,
+  maskedFaceCaptioner,
   MeasuringCaptioner,
   readReports,
   RemoteCaptioner,
@@ -42,6 +43,17 @@ export async function chooseCaptioner(
   configuration: CaptionConfiguration,
   { dryRun }: { readonly dryRun: boolean },
 ): Promise<ChosenCaptioner> {
+  const chosen = await chooseByName(configuration, dryRun);
+  if (!configuration.maskFace) return chosen;
+  const { captioner, captionerOf } = chosen;
+  return {
+    ...chosen,
+    captioner: maskedFaceCaptioner(captioner),
+    ...(captionerOf && { captionerOf: (source) => maskedFaceCaptioner(captionerOf(source)) }),
+  };
+}
+
+async function chooseByName(configuration: CaptionConfiguration, dryRun: boolean): Promise<ChosenCaptioner> {
   const [kind, file] = configuration.captioner as [string, string?];
   if (kind === "measuring" && file === undefined) {
     return { captioner: new MeasuringCaptioner(), allowedHosts: [], [Symbol.asyncDispose]: () => Promise.resolve() };

@@ -1,4 +1,4 @@
-import type { CaptionStore, StoredRecord } from "@med3d/captioner";
+import { type CaptionStore, maskFace, showsMaskedFaces, type StoredRecord } from "@med3d/captioner";
 import { extractSlice, renderSlicePng } from "@med3d/volume";
 import { writeFile } from "node:fs/promises";
 import type { ScanSource } from "../_shared/pretraining/scans.ts";
@@ -52,13 +52,15 @@ async function picture(source: ScanSource, records: readonly StoredRecord[]): Pr
   const volume = await readCanonical(source).catch(() => undefined);
   if (!volume) return [];
   const window = volume.modality === "CT" ? { window: CT_WINDOW_HU } : {};
+  let masked: typeof volume | undefined;
   return records.flatMap((record) => {
     const { plane, index } = record.origin!;
     try {
-      const { image } = extractSlice(volume, plane, index);
+      const shown = showsMaskedFaces(record.captionerId) ? masked ??= maskFace(volume) : volume;
+      const { image } = extractSlice(shown, plane, index);
       return [{ record, png: renderSlicePng(image, { ...window, maxPixels: 320 }) }];
     } catch (error) {
-      if (error instanceof RangeError) return []; // another hand's row: no such slice
+      if (error instanceof RangeError) return []; // another hand's row: no such slice, or no head to mask
       throw error;
     }
   });

@@ -106,3 +106,28 @@ Deno.test("caption --mask-face: what is shown lacks the face, and the caption is
     );
     assert.notEqual(face, none);
   }));
+
+Deno.test("caption --mask-face: captions of masked slices stand beside those of whole ones, and the page shows them masked", () =>
+  withFolder(async (folder) => {
+    const data = join(folder, "scans");
+    await mkdir(data);
+    await writeNifti(headWithNose(), join(data, "head.nii.gz"));
+    const pictures: Set<string>[] = [];
+    for (const more of [[], ["--mask-face"]]) {
+      const [out, review] = [join(folder, "both.db"), join(folder, `${more.length}.html`)];
+      const args = [`--data=${data}`, "--modality=MR", "--slices-per-volume=6", "--planes=sagittal"];
+      const { code, stdout, stderr } = await runProgramFile(PROGRAM, [
+        ...[...args, ...more, `--out=${out}`, `--review=${review}`],
+      ]);
+      assert.equal(code, 0, stdout + stderr);
+      assert.match(stdout, /^6 captions made/m, "nothing is shared between masked and whole slices");
+      const page = await Deno.readTextFile(review);
+      pictures.push(new Set(Array.from(page.matchAll(/base64,([A-Za-z0-9+/=]+)/g), ([, png]) => png!)));
+    }
+    const records = recordsOf(join(folder, "both.db"));
+    assert.equal(records.length, 12);
+    assert.equal(new Set(records.map(({ sliceHash }) => sliceHash)).size, 6);
+    assert.equal(records.filter(({ captionerId }) => captionerId.endsWith("&face=masked-v1")).length, 6);
+    const added = pictures[1]!.difference(pictures[0]!);
+    assert.ok(added.size > 0, "no picture on the page lacks its face");
+  }));

@@ -96,7 +96,16 @@ export interface RecordingCaptioner extends Captioner {
    * forbidden host) is thrown as a `CaptionerStoppedError`.
    */
   captionRecord(slice: SliceImage, context: SliceContext, options?: CaptionRequestOptions): Promise<CaptionRecord>;
+  /**
+   * Does what can be done for one slice before it is asked about, such as rendering it, while others are in flight. Sends nothing.
+   *
+   * @returns Asks, once, as `captionRecord` does.
+   */
+  prepareRecord?(slice: SliceImage, context: SliceContext): PreparedCaption;
 }
+
+/** Asks about one slice that was prepared, as {@linkcode RecordingCaptioner.captionRecord} does. */
+export type PreparedCaption = (options?: CaptionRequestOptions) => Promise<CaptionRecord>;
 
 /** Turns slices and texts into unit vectors. What can replace the embedded frozen 2D encoders. */
 export interface FrozenEncoder {

@@ -44,6 +44,7 @@ export {
 } from "./privacy/assert_endpoint_allowed.ts";
 export { type AuditEntry, AuditLog } from "./privacy/audit_log.ts";
 export { dicomSendingFaults, inspectDicomForSending } from "./privacy/dicom_sending_faults.ts";
+export { maskedFaceCaptioner, showsMaskedFaces } from "./privacy/masked_face_captioner.ts";
 export { maskFace } from "./privacy/mask_face.ts";
 export {
   type CaptionPrompt,

@@ -6,7 +6,7 @@ import { basename, dirname, resolve } from "node:path";
 import type { Caption, CaptionRecord, CaptionRequestOptions, RecordingCaptioner } from "../contract.ts";
 import { GATE_VERSION, judgeCaption } from "../quality/judge_caption.ts";
 import { RepetitionMemory } from "../quality/repetition_memory.ts";
-import { CaptionRefusedError } from "../remote/caption_refused_error.ts";
+import { goodCaption } from "../remote/caption_record.ts";
 import { renderForModel, type RenderForModelOptions } from "../remote/render_for_model.ts";
 import { cleanCaptionText } from "../text/clean_caption_text.ts";
 import { hashFolder } from "./_hash_folder.ts";
@@ -122,9 +122,7 @@ export class InProcessCaptioner implements RecordingCaptioner, AsyncDisposable {
 
   /** Captions one slice. @throws CaptionRefusedError (as a rejection) when the caption is quarantined. */
   async caption(slice: SliceImage, context: SliceContext): Promise<Caption> {
-    const record = await this.captionRecord(slice, context);
-    if (record.status !== "stored") throw new CaptionRefusedError(record);
-    return record;
+    return goodCaption(await this.captionRecord(slice, context));
   }
 
   /** Captions one slice and says what became of it. Calls run one after the other. @throws the signal's reason (as a rejection). */

@@ -1,13 +1,19 @@
 import type { SliceContext, SliceImage } from "@med3d/volume";
 import { createHash } from "node:crypto";
-import type { Caption, CaptionRecord, CaptionRequestOptions, RecordingCaptioner } from "../contract.ts";
+import type {
+  Caption,
+  CaptionRecord,
+  CaptionRequestOptions,
+  PreparedCaption,
+  RecordingCaptioner,
+} from "../contract.ts";
 import { hashSliceInContext } from "../hash_slice_in_context.ts";
 import { type CaptionPrompt, fillPrompt } from "../prompts/caption_prompt.ts";
 import type { CaptionFault } from "../quality/caption_fault.ts";
 import { GATE_VERSION } from "../quality/judge_caption.ts";
 import { RepetitionMemory } from "../quality/repetition_memory.ts";
 import { Asker, type Question, type Tally } from "./_asker.ts";
-import { CaptionRefusedError } from "./caption_refused_error.ts";
+import { goodCaption } from "./caption_record.ts";
 import { chatBody, type ChatParameters, keptParameters } from "./_chat_request.ts";
 import { type RenderedSlice, renderForModel } from "./render_for_model.ts";
 import { type ReadCaption, readCaption } from "./_read_caption.ts";
@@ -107,9 +113,7 @@ export class RemoteCaptioner implements RecordingCaptioner, Disposable {
    * @throws CaptionerStoppedError (as a rejection) when no slice can be captioned any more.
    */
   async caption(slice: SliceImage, context: SliceContext): Promise<Caption> {
-    const record = await this.captionRecord(slice, context);
-    if (record.status !== "stored") throw new CaptionRefusedError(record);
-    return record;
+    return goodCaption(await this.captionRecord(slice, context));
   }
 
   /**
@@ -123,11 +127,25 @@ export class RemoteCaptioner implements RecordingCaptioner, Disposable {
     context: SliceContext,
     options: CaptionRequestOptions = {},
   ): Promise<CaptionRecord> {
-    const { signal, sliceHash = hashSliceInContext(slice, context) } = options;
+    return await this.#inTurn(options.signal, () => this.#prepare(slice, context)(options));
+  }
+
+  /** Renders a slice before it is its turn. Sends nothing. @throws RangeError when the slice is malformed. */
+  prepareRecord(slice: SliceImage, context: SliceContext): PreparedCaption {
+    const ask = this.#prepare(slice, context);
+    return (options = {}) => this.#inTurn(options.signal, () => ask(options));
+  }
+
+  #prepare(slice: SliceImage, context: SliceContext): PreparedCaption {
+    const rendered = renderForModel(slice, context, this.#options.render);
+    return ({ signal, sliceHash = hashSliceInContext(slice, context) } = {}) =>
+      this.#captionRendered(rendered, context, { sliceHash, signal });
+  }
+
+  async #inTurn<T>(signal: AbortSignal | undefined, task: () => Promise<T>): Promise<T> {
     await this.#slots.enter(signal);
     try {
-      const rendered = renderForModel(slice, context, this.#options.render);
-      return await this.#captionRendered(rendered, context, { sliceHash, signal });
+      return await task();
     } finally {
       this.#slots.leave();
     }

@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import type { Caption, CaptionRecord, RecordingCaptioner } from "../contract.ts";
 import { GATE_VERSION, judgeCaption } from "../quality/judge_caption.ts";
-import { CaptionRefusedError } from "../remote/caption_refused_error.ts";
+import { goodCaption } from "../remote/caption_record.ts";
 import { cleanCaptionText } from "../text/clean_caption_text.ts";
 import { parseReportRows, type ReportRow } from "./_report_rows.ts";
 
@@ -69,9 +69,7 @@ export class ReportCaptioner implements RecordingCaptioner {
 
   /** Gives the sentences for a slice. @throws CaptionRefusedError (as a rejection) when there are none, or they do not pass the gate. */
   async caption(slice: SliceImage, context: SliceContext): Promise<Caption> {
-    const record = await this.captionRecord(slice, context);
-    if (record.status !== "stored") throw new CaptionRefusedError(record);
-    return record;
+    return goodCaption(await this.captionRecord(slice, context));
   }
 
   /** Gives the sentences for a slice and says whether they pass the gate. */

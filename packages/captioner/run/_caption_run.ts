@@ -1,6 +1,8 @@
 import { CorruptVolumeError, findingOf } from "@med3d/volume";
 import { setImmediate } from "node:timers";
 import type { SliceToCaption } from "../caption_slices.ts";
+import type { PreparedCaption } from "../contract.ts";
+import { prepareCaption } from "../remote/caption_record.ts";
 import { CaptionerStoppedError } from "../remote/caption_refused_error.ts";
 import { CaptionStoreError } from "../store/caption_store_error.ts";
 import { weighBudget } from "./_budget.ts";
@@ -25,6 +27,9 @@ interface KnownScan {
 interface Work extends KnownScan {
   readonly slices: ReadonlyMap<string, SliceToCaption>;
 }
+
+/** Asks about a slice and writes down what became of it. Does not reject. */
+type Task = () => Promise<void>;
 
 /** How long a run that waits for another's slices sleeps at most before it looks again, in milliseconds. */
 const LOOK_AGAIN_MS = 1000;
@@ -88,22 +93,39 @@ export class CaptionRun {
 
   /** Asks about all slices of work, reading the next scan while those of the last are in flight. */
   async #work(source: AsyncGenerator<Work>): Promise<void> {
+    const ahead: Task[] = []; // rendered, so that their requests leave as soon as there is a place
     let next = source.next();
+    const stop = async (): Promise<void> => {
+      await next.catch(() => {});
+      await source.return(undefined);
+    };
     while (true) {
+      let read = false;
+      next.then(() => read = true, () => read = true);
+      while (!read && ahead.length > 0) {
+        await Promise.race([next, this.#slots.oneEnded()]);
+        if (!await this.#start(ahead, this.#settings.inFlight)) return await stop();
+      }
       const { value, done } = await next;
-      if (done) return;
+      if (done) return void await this.#start(ahead, 0);
       next = source.next();
       next.catch(() => {}); // it is awaited in the next round
       for (const [key, slice] of value.slices) {
-        if (!await this.#mayStart()) {
-          await next.catch(() => {});
-          return void await source.return(undefined);
-        }
-        this.#slots.start(() => this.#ask(key, slice, value));
-        // Its request leaves before the next slice is rendered: else those that start together wait for each other's pictures.
+        ahead.push(this.#prepared(key, slice, value));
+        if (!await this.#start(ahead, this.#settings.inFlight)) return await stop();
+        // Requests leave before the next slice is rendered: else those that start together wait for each other's pictures.
         await new Promise<void>((resolve) => setImmediate(resolve));
       }
     }
+  }
+
+  /** Starts what is ready while places are free, and waits for places until at most so many are left. @returns Whether to go on. */
+  async #start(ready: Task[], most: number): Promise<boolean> {
+    while (ready.length > 0 && (ready.length > most || this.#slots.active < this.#settings.inFlight)) {
+      if (!await this.#mayStart()) return false;
+      this.#slots.start(ready.shift()!);
+    }
+    return !this.#stopping();
   }
 
   async #mayStart(): Promise<boolean> {
@@ -187,12 +209,18 @@ export class CaptionRun {
     this.#settings.store.claims.release(this.#owner, keys);
   }
 
-  async #ask(key: string, slice: SliceToCaption, { scan, volume }: Work): Promise<void> {
+  #prepared(key: string, slice: SliceToCaption, work: Work): Task {
+    const ask = prepareCaption(work.scan.captioner ?? this.#settings.captioner, slice);
+    return () => this.#ask(ask, { key, slice }, work);
+  }
+
+  async #ask(
+    ask: PreparedCaption,
+    { key, slice }: { readonly key: string; readonly slice: SliceToCaption },
+    { volume }: Work,
+  ): Promise<void> {
     try {
-      const record = await recordOf(scan.captioner ?? this.#settings.captioner, this.#settings.captioner.id, {
-        key,
-        slice,
-      });
+      const record = await recordOf(ask, { key, captionerId: this.#settings.captioner.id });
       const { status } = record;
       if (status === "missing") {
         this.#giveUp([key]);

@@ -1,6 +1,4 @@
-import type { SliceToCaption } from "../caption_slices.ts";
-import type { Captioner, CaptionRecord } from "../contract.ts";
-import { captionRecord } from "../remote/caption_record.ts";
+import type { CaptionRecord, PreparedCaption } from "../contract.ts";
 import { CaptionerStoppedError, CaptionRefusedError } from "../remote/caption_refused_error.ts";
 
 /**
@@ -10,13 +8,12 @@ import { CaptionerStoppedError, CaptionRefusedError } from "../remote/caption_re
  * @throws Error (as a rejection) when the caption names another captioner than the one expected.
  */
 export async function recordOf(
-  captioner: Captioner,
-  expectedId: string,
-  { key, slice }: { readonly key: string; readonly slice: SliceToCaption },
+  ask: PreparedCaption,
+  { key, captionerId: expectedId }: { readonly key: string; readonly captionerId: string },
 ): Promise<CaptionRecord> {
   let record: CaptionRecord;
   try {
-    record = await captionRecord(captioner, slice, { sliceHash: key });
+    record = await ask({ sliceHash: key });
   } catch (error) {
     if (error instanceof CaptionerStoppedError) throw error;
     if (error instanceof CaptionRefusedError) return error.record;

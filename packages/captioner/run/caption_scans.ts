@@ -41,7 +41,8 @@ export interface CaptionRunResult extends CaptionRunTotals {
 /**
  * Captions slices of any number of scans, asking only about those that the store has no outcome for.
  *
- * Scans are read one after the other, the next while slices of the last are in flight; memory holds two scans' slices. Each outcome is on
+ * Scans are read one after the other, the next while slices of the last are in flight; memory holds two scans' slices, and
+ * as many rendered ahead as are in flight. Each outcome is on
  * disk before its place is given to another slice, so that a kill at any moment loses at most what was in flight. Slices are
  * claimed in the store: of two runs at once neither asks about what the other is at work on, and each takes over what the other, killed, left.
  * A run ends when every slice has an outcome, another run's included.
