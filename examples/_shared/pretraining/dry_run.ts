@@ -19,6 +19,9 @@ import { trainModel } from "./train_model.ts";
 /** Scans that are read and steps that are timed. The first step compiles kernels and is left out of the estimate. */
 const SAMPLE = { training: 6, heldOut: 2, steps: 4 } as const;
 
+/** Steps that take longer are told one by one, for the user waits. */
+const SLOW_SECONDS = 10;
+
 /** What a device says that has too little memory. */
 const OF_SIZE: readonly string[] = ["limit", "out-of-memory"];
 
@@ -114,7 +117,12 @@ async function timeSteps({ configuration, encoder, scans }: PreparedRun, corpus:
       configuration: { ...configuration, steps: SAMPLE.steps },
       corpus,
       dryRun: true,
-      onStep: (record) => void seconds.push(record.seconds),
+      onStep: (record) => {
+        seconds.push(record.seconds);
+        if (record.seconds >= SLOW_SECONDS) {
+          console.log(`… step ${record.step + 1}: ${describeSlowStep(record.seconds)}`);
+        }
+      },
     });
     const deviceBytes = deviceMemory()?.peakBytes;
     const evaluationStart = performance.now();
@@ -180,6 +188,11 @@ function tableOf(estimate: RunEstimate, configuration: ResolvedConfiguration): r
       ]
       : [["time", "not measured"]]),
   ];
+}
+
+function describeSlowStep(seconds: number): string {
+  const peakBytes = deviceMemory()?.peakBytes;
+  return `${seconds.toFixed(1)} s` + (peakBytes === undefined ? "" : `, at most ${mebibytes(peakBytes)} held`);
 }
 
 const withArticle = (part: string): string => part === "PSAT" ? part : `the ${part}`;
