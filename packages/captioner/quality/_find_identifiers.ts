@@ -11,6 +11,14 @@ const PATTERNS: Readonly<Record<string, RegExp>> = {
     /\b(mrn|ssn|nhs|pid|dob|d\.o\.b|accession|acc\.?\s?(no|nr|#)|insurance|passport|medical record|case\s?(no|number|id)|(patient|study|series|exam|record|hospital|subject)('s)?\s?(id|no|nr|number|#)|id\s?(no|number)?\s?[:#])/i,
   "a labelled name":
     /\b(patient|name|patient'?s? name|surname|first name|last name|physician|doctor|radiologist|referr(ed|ing)( by)?|operator|technologist|born|birth ?(date|day)?|date of birth|sex|gender|address)\s*[:=]/i,
+  "a labelled number": /\b(id|pat(ient)?\.?|no|nr|number|room|ward|bed|record|rec)\s?[.:#]?\s?[a-z]?-?\d{2,}/i,
+  "writing in the picture":
+    /\b(text|label|corner|margin|watermark|overlay|annotation|caption|writing|inscription|header)s?\s(reads?|says?|states?|spells?)\b|\b(printed|burned[ -]in|burnt[ -]in|written|inscribed)\b/i,
+  "a doctor": /\b([Dd]octor|[Pp]hysician|[Rr]adiologist|[Ss]urgeon)\s\p{Lu}/u,
+  "a number to call": /\b(tele)?phone\b|\bfax\b/i,
+  "a date of another kind":
+    /\b\d{4}\s?年|\b(0[1-9]|1[0-2])[./](19|20)\d\d\b|\b(of|on|in)\s(january|february|march|april|june|july|august|september|october|november|december)\b|\b(nineteen|twenty)[ -](hundred|twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety|oh)\b|\bn[eé]e?\sle\b|\bgeb(oren)?\.?\s(am\s)?\d|\bnacid[oa]\b/i,
+  "an age as DICOM has it": /\b\d{2,3}[YMWD]\b/,
   "a birth": /\b(date of birth|birth ?date|birthday|born (on|in))\b/i,
   "a title and a name":
     /\b(Mr|Mrs|Ms|Miss|Dr|Prof|Herr|Frau|Mme|Sr|Sra|MR|MRS|MS|DR|PROF)\.\s?\p{Lu}|\b(Mr|Mrs|Ms|Miss|Dr|Prof|Herr|Frau|Mme)\s\p{Lu}/u,

@@ -10,9 +10,11 @@ export function findNoLanguage(text: string): CaptionFault | undefined {
   const latin = visible.match(/\p{Script=Latin}/gu)?.length ?? 0;
   const words = text.match(/\p{L}[\p{L}'-]*/gu) ?? [];
   const fault = (message: string): CaptionFault => faultOf("not-language", message);
+  if (latin < letters * 0.9) {
+    return faultOf("not-language", `Latin letters are ${latin} of ${letters}`, { withhold: true }); // it cannot be read here
+  }
   if (words.length < LEAST_WORDS) return fault(`it has ${words.length} words, expected at least ${LEAST_WORDS}`);
   if (letters < visible.length * 0.6) return fault(`letters are ${letters} of ${visible.length} characters`);
-  if (latin < letters * 0.9) return fault(`Latin letters are ${latin} of ${letters}`);
   if (words.some((word) => word.length > LONGEST_WORD)) return fault(`a word has more than ${LONGEST_WORD} letters`);
   const longer = words.filter((word) => word.length >= 4 && !/^\p{Lu}+$/u.test(word));
   const sayable = longer.filter((word) =>

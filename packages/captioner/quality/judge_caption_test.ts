@@ -2,6 +2,7 @@ import { extractSlice, makePhantom, PHANTOM_KINDS, PLANES } from "@med3d/volume"
 import { strict as assert } from "node:assert";
 import { MeasuringCaptioner } from "../measuring_captioner.ts";
 import { PLANTED } from "../testdata/planted_captions.ts";
+import { ORDINARY_SENTENCES, VARIED_PLANTED } from "../testdata/varied_captions.ts";
 import { judgeCaption } from "./judge_caption.ts";
 import { RepetitionMemory } from "./repetition_memory.ts";
 
@@ -166,4 +167,23 @@ Deno.test("RepetitionMemory: a text that too many slices have is told, whatever 
     () => new RepetitionMemory({ maxEqual: 0 }),
     /maxEqual is out of range: got 0, expected a positive integer/,
   );
+});
+
+Deno.test("judgeCaption: over fifty orders and identifiers in other languages, words and disguises are withheld", () => {
+  assert.ok(VARIED_PLANTED.length > 50);
+  for (const ending of VARIED_PLANTED) {
+    for (const text of [`Axial CT slice of the liver. ${ending}`, ending]) {
+      assert.ok(judgeCaption(text, { context: axialCt, finishReason: "stop" })?.withhold, text);
+    }
+  }
+});
+
+Deno.test("judgeCaption: 120 ordinary captions pass", () => {
+  for (const [index, first] of ORDINARY_SENTENCES.entries()) {
+    for (const step of [1, 3, 5, 7, 11]) {
+      const second = ORDINARY_SENTENCES[(index + step) % ORDINARY_SENTENCES.length];
+      const text = `Axial CT slice. ${first} ${second}`;
+      assert.equal(judgeCaption(text, { context: axialCt, finishReason: "stop" }), undefined, text);
+    }
+  }
 });
