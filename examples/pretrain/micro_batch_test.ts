@@ -1,0 +1,37 @@
+import { strict as assert } from "node:assert";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { runProgramFile, startProgram, TINY_FLAGS, withFolder } from "../_shared/testing/program.ts";
+
+const PROGRAM = "pretrain/main.ts";
+
+Deno.test("pretrain --micro-batch: a resumed run equals the uninterrupted one, and goes on under no other split", () =>
+  withFolder(async (folder) => {
+    const flags = [...TINY_FLAGS, "--micro-batch=1", "--steps=12", "--backend=cpu", "--checkpoint-every=1000"];
+    const [stopped, whole] = [join(folder, "stopped"), join(folder, "whole")];
+    const program = startProgram(PROGRAM, [...flags, `--out=${stopped}`]);
+    await program.printed(/training \d+\/12/);
+    program.kill("SIGTERM");
+    assert.equal((await program.ended).code, 130);
+    assert.equal((await runProgramFile(PROGRAM, [`--resume=${stopped}`])).code, 0);
+    assert.equal((await runProgramFile(PROGRAM, [...flags, `--out=${whole}`])).code, 0);
+    const weights = await readFile(join(stopped, "model.safetensors"));
+    assert.ok(weights.equals(await readFile(join(whole, "model.safetensors"))));
+    const other = await runProgramFile(PROGRAM, [`--resume=${stopped}`, "--micro-batch=2"]);
+    assert.equal(other.code, 1);
+    assert.match(other.stderr, /another configuration, first in configuration\.microBatch: got 2, expected 1/);
+  }));
+
+Deno.test("pretrain --micro-batch: a loss that is not finite stops the run with its step and name", () =>
+  withFolder(async (folder) => {
+    const { code, stderr } = await runProgramFile(PROGRAM, [
+      ...TINY_FLAGS,
+      "--micro-batch=1",
+      "--steps=6",
+      "--backend=cpu",
+      "--learning-rate=1e30",
+      `--out=${join(folder, "run")}`,
+    ]);
+    assert.equal(code, 1);
+    assert.match(stderr, /step \d.*(loss term "\w+"|gradient norm).*(NaN|Infinity)/s);
+  }));
