@@ -157,7 +157,7 @@ function diskBytes(
 }
 
 function tableOf(estimate: RunEstimate, configuration: ResolvedConfiguration): readonly (readonly string[])[] {
-  const { plan: { parameters, memory }, timing } = estimate;
+  const { plan: { parameters, memory, doesNotFit }, timing } = estimate;
   const { steps, batch, patch } = configuration;
   const parts = Object.entries(parameters);
   const trained = parts.reduce((sum, [, count]) => sum + count, 0);
@@ -167,7 +167,7 @@ function tableOf(estimate: RunEstimate, configuration: ResolvedConfiguration): r
     ["what the run will take", ""],
     ["trained parameters", trained.toLocaleString("en")],
     ...parts.map(([name, count]) => [`… of ${withArticle(name)}`, count.toLocaleString("en")]),
-    ...planRows(memory),
+    ...planRows(memory === doesNotFit ? "does not fit this device, see below" : memory),
     ...parts.map(([name, count]) => [
       `… weights, gradients and moments of ${withArticle(name)}`,
       mebibytes(BYTES_PER_PARAMETER * count),
