@@ -43,8 +43,8 @@ type EncoderChoice = Pick<
 >;
 
 /**
- * Options that an encoder is made with, but for `random`: narrow ones where the size is small, the levels of `--features` where it has them, the patch where it is tied
- * to one, and the user's own over all.
+ * Options that an encoder is made with, but for `random`: narrow ones where the size is small, the levels of `--features` where it has them,
+ * the patch where it is tied to one, and the user's own over all.
  */
 export function encoderArguments(configuration: EncoderChoice): Record<string, unknown> {
   const { size, encoder, features, encoderOptions, patch, recompute } = configuration;
