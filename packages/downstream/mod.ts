@@ -30,6 +30,7 @@ export * from "./networks/class_probabilities.ts";
 export * from "./networks/classification_network.ts";
 export * from "./networks/create_segmentation_network.ts";
 export * from "./networks/segmentation_network.ts";
+export * from "./features/extract_features.ts";
 export * from "./inference/predict_blocks.ts";
 export * from "./inference/segment_volume.ts";
 export { type Box, type Extent, gaussianImportance, windowStarts } from "./inference/windows.ts";
