@@ -174,7 +174,8 @@ Deno.test("extractFeatures: options out of range, encoders that break their prom
   const stop = new AbortController();
   const stopping = {
     ...BLOCKS,
-    encode: (x: tf.Tensor5D) => {
+    encode: (x: tf.Tensor5D, training?: boolean) => {
+      assert.equal(training ?? false, false);
       if (++encoded === 2) stop.abort(new Error("enough"));
       return BLOCKS.encode(x);
     },
