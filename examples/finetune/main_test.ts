@@ -182,7 +182,7 @@ Deno.test("finetune: wrong usage ends with exit code 2, names what is near and w
         ["--patch=10", "--features=4,8,8", "--phantoms=4"],
         /the patch does not fit the encoder.*Pass --patch 12x12x12|Pass --patch 8x8x8/,
       ],
-      [[`--weights=${folder}`], /holds neither encoder\.json nor model\.json/],
+      [[`--weights=${folder}`], /holds neither adaptation_plan\.json nor model\.json/],
       [["--patience=2"], /--patience needs scans to validate on/],
       [["--freeze=head"], /"freeze" is "head"/],
       [["extra"], /too many arguments/],
