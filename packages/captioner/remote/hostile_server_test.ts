@@ -28,6 +28,10 @@ Deno.test("a server that misbehaves: each slice ends stored, quarantined or miss
       { kind: "huge" },
       { kind: "redirect", to: `${elsewhere.endpoint}/chat/completions` },
       { kind: "raw", body: "<html>", contentType: "text/html" },
+      { kind: "endless-headers" },
+      { kind: "no-last-chunk" },
+      { kind: "reset" },
+      { kind: "status", status: 429, headers: { "retry-after": "Fri, 31 Dec 2100 23:59:59 GMT" } },
       { kind: "content", content: "" },
       { kind: "content", content: "Axial CT slice with the", finishReason: "length" },
       ...Object.values(PLANTED).map((content): Behaviour => ({ kind: "content", content })),
@@ -54,19 +58,20 @@ Deno.test("a server that misbehaves: each slice ends stored, quarantined or miss
     const first = await captionScans([scan], {
       ...{ captioner, store, inFlight: 30, onFinding: ({ message }) => void reasons.push(message.split(":")[0]!) },
     });
-    assert.deepEqual([first.stored, first.quarantined, first.missing], [38, 14, 8]);
+    assert.deepEqual([first.stored, first.quarantined, first.missing], [34, 14, 12]);
     assert.deepEqual(
       reasons.filter((reason) => !/^(empty|truncated|url|instruction-like|identifying)/.test(reason)).sort(),
       [
-        ...["content-type", "half-json", "http-500", "network", "redirect", "timeout", "timeout", "too-large"],
+        ...["content-type", "half-json", "http-429", "http-500", "network", "network", "network", "redirect"],
+        ...["timeout", "timeout", "timeout", "too-large"],
       ],
     );
-    assert.deepEqual([store.count(), store.countQuarantined()], [38, 14]);
+    assert.deepEqual([store.count(), store.countQuarantined()], [34, 14]);
     assert.ok([...store.records()].every(({ status, reason }) => (status === "stored") === (reason === undefined)));
     assert.equal(first.requests, server.requests.length);
     heals = true;
     const second = await captionScans([scan], { captioner, store });
-    assert.deepEqual([second.stored, second.quarantined, second.missing, store.count()], [8, 0, 0, 46]);
+    assert.deepEqual([second.stored, second.quarantined, second.missing, store.count()], [12, 0, 0, 46]);
     const content = await contentOf(path);
     for (const text of Object.values(PLANTED)) {
       const planted = text.replace(/^Axial CT slice of the liver/, "");
@@ -75,4 +80,29 @@ Deno.test("a server that misbehaves: each slice ends stored, quarantined or miss
     assert.ok(!content.includes(KEY));
     assert.deepEqual(server.violations, []);
     assert.deepEqual([elsewhere.requests, elsewhere.violations], [[], []]);
+  }));
+
+Deno.test("a server that refuses key or address: the run stops at once with the cause, and the next run does all", () =>
+  withStorePath(async (path) => {
+    let status = 0;
+    await using server = await startModelServer({
+      behave: () => status === 0 ? { kind: "good" } : { kind: "status", status },
+    });
+    using captioner = new RemoteCaptioner({ endpoint: server.endpoint, model: "tiny-vision", maxPixels: 32 });
+    using store = CaptionStore.open(path);
+    const scan = { id: "scan", slices: () => Promise.resolve(slices) };
+    for (const [refusal, told] of [[401, /key/], [403, /key/], [404, /address or model/]] as const) {
+      status = refusal;
+      const before = server.requests.length;
+      const { endedEarly, ...totals } = await captionScans([scan], { captioner, store, inFlight: 4 });
+      assert.equal(endedEarly?.cause, "captioner");
+      assert.match(endedEarly!.reason, told);
+      assert.ok(endedEarly!.reason.includes(`HTTP ${refusal}`), endedEarly!.reason);
+      assert.ok(server.requests.length > before && server.requests.length - before <= 4);
+      assert.deepEqual([totals.stored, totals.quarantined, store.count(), store.countQuarantined()], [0, 0, 0, 0]);
+    }
+    status = 0;
+    const { stored, missing } = await captionScans([scan], { captioner, store, inFlight: 4 });
+    assert.deepEqual([stored, missing, store.count()], [60, 0, 60]);
+    assert.deepEqual(server.violations, []);
   }));

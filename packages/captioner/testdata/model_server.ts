@@ -11,7 +11,9 @@ export type Behaviour =
   | { readonly kind: "status"; readonly status: number; readonly headers?: Record<string, string> }
   | { readonly kind: "redirect"; readonly to: string; readonly status?: number }
   | { readonly kind: "raw"; readonly body: string; readonly contentType?: string }
-  | { readonly kind: "hang" | "half-json" | "cut" | "drip" | "huge" | "endless" | "no-choices" };
+  | { readonly kind: "hang" | "half-json" | "cut" | "drip" | "huge" | "endless" | "no-choices" }
+  /** Headers without end, as fast as they are read or slowly; a whole answer in chunks of which none is the last; a reset (RST) before the answer. */
+  | { readonly kind: "endless-headers" | "slow-headers" | "no-last-chunk" | "reset" };
 
 /** A request as the server saw it. */
 export interface SeenRequest {
@@ -219,7 +221,25 @@ async function answer(
         await wait(1);
       }
       return;
+    case "endless-headers":
+    case "slow-headers":
+      return await writeHeaders(response, behaviour.kind === "slow-headers" ? 1 : 1000, closing);
+    case "no-last-chunk":
+      response.writeHead(200, json).write(whole);
+      return;
+    case "reset":
+      response.socket!.resetAndDestroy();
+      return;
     case "no-choices":
       response.writeHead(200, json).end(JSON.stringify({ object: "chat.completion", choices: [] }));
+  }
+}
+
+/** Writes so many headers every 20 ms until the other side hangs up. */
+async function writeHeaders({ socket }: ServerResponse, count: number, closing: AbortSignal): Promise<void> {
+  socket!.write("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n");
+  while (!socket!.destroyed && !closing.aborted) {
+    socket!.write(`x-filler: ${"liver ".repeat(40)}\r\n`.repeat(count));
+    await wait(20);
   }
 }
