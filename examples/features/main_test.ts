@@ -127,6 +127,25 @@ Deno.test("features: a fine-tuned model's encoder slides its windows over the sc
     assert.ok(valuesOf(await readFile(join(out, files[0]!))).every(Number.isFinite));
   }));
 
+Deno.test("readEncoder: running statistics of batch norms come back with the weights", () =>
+  withFolder(async (folder) => {
+    const options = { features: [2, 2, 4, 4], stemStride: 1, maxPool: false };
+    const flags = ["--encoder=resnet10", `--encoder-options=${JSON.stringify(options)}`, "--steps=1", "--backend=cpu"];
+    const trained = await runProgramFile("pretrain/main.ts", [...TINY_FLAGS, ...flags, `--out=${folder}/run`]);
+    assert.equal(trained.code, 0, trained.stderr);
+    await selectBackend({ backend: "cpu" });
+    const encoder = (await readEncoder(join(folder, "run"))).load();
+    const { tensors } = readSafetensors(await readFile(join(folder, "run", "encoder.safetensors")));
+    const buffers = [...encoder.buffers!].filter(([name]) => name.endsWith("running_mean"));
+    assert.ok(buffers.length > 8, `${buffers.length} norms`);
+    for (const [name, buffer] of buffers) {
+      const values = await buffer.data();
+      assert.ok(values.some((value) => value !== 0), `${name} was learned`);
+      assertClose(values, tensors.get(name)!.data as Float32Array);
+    }
+    disposeEncoder(encoder);
+  }));
+
 Deno.test("writeNpy: readNumpy reads the same values back; a shape that does not fit is refused", async () => {
   const data = Float32Array.from({ length: 60 }, (_, i) => Math.sin(i));
   const bytes = writeNpy(data, [3, 4, 5]);
