@@ -125,7 +125,7 @@ Deno.test("predict: wrong usage ends with exit code 2 and says what to do", () =
     await writeNifti(flippedPhantom(), scan);
     const cases: [readonly string[], RegExp][] = [
       [[scan, `--weights=${folder}`], /Cannot read a model in .*Name the folder of a finished deno task finetune/],
-      [[join(folder, "nothing"), `--weights=${model}`], /Cannot predict .*nothing.*Name a scan/],
+      [[join(folder, "nothing"), `--weights=${model}`], /Cannot find scans at .*nothing.*Name a scan/],
       [[scan, scan, `--weights=${model}`], /two scans have one name/],
       [[scan, `--weights=${model}`, "--overlap=1"], /overlap is out of range/],
       [[scan, `--weights=${model}`, "--backend=gpu"], /unknown backend/],

@@ -22,14 +22,14 @@ export interface ScansToPredictOptions {
  */
 export async function scansToPredict(path: string, options: ScansToPredictOptions): Promise<ScanToPredict[]> {
   const found = await stat(path).catch((error: Error) => {
-    throw new UsageError(`Cannot predict ${path}: ${error.message}. Name a scan or a folder of scans.`, {
+    throw new UsageError(`Cannot find scans at ${path}: ${error.message}. Name a scan or a folder of scans.`, {
       cause: error,
     });
   });
   if (found.isFile() && !/\.npz$/i.test(path)) return [await fileToPredict(path, options)];
   const { cases } = await listCases({ ...options, data: path, task: "classify", phantoms: 4, seed: 0 });
   if (cases.length > 0) return [...cases];
-  throw new UsageError(`Cannot predict ${path}: no scan was found there. Name a scan or a folder of scans.`);
+  throw new UsageError(`Cannot find scans at ${path}: nothing there is one. Name a scan or a folder of scans.`);
 }
 
 async function fileToPredict(path: string, { channels, modality }: ScansToPredictOptions): Promise<ScanToPredict> {
