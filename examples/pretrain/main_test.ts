@@ -184,8 +184,7 @@ Deno.test("pretrain --dry-run: tells size, memory, disk and time, and writes not
   }));
 
 Deno.test({
-  name:
-    "pretrain --dry-run: the planned memory is what is measured, and recomputing takes less",
+  name: "pretrain --dry-run: the planned memory is what is measured, and recomputing takes less",
   ignore: !webgpuPresent && Deno.env.get("MED3D_REQUIRE_WEBGPU") !== "1",
   fn: () =>
     withFolder(async (folder) => {

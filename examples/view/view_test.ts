@@ -166,6 +166,6 @@ async function lookAtPage(page: Page, address: string): Promise<void> {
   assert.ok(await page.isDisabled("#reference"));
   assert.deepEqual(problems, []);
   await page.selectOption("#case", { label: "third" });
-  await page.waitForSelector("#message:has-text(\"Cannot \")");
+  await page.waitForSelector('#message:has-text("Cannot ")');
   assert.ok(asked.every((url) => /^(blob|data):/.test(url) || url.startsWith(address)), asked.join("\n"));
 }
