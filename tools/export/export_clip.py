@@ -20,25 +20,19 @@ from encoder_onnx import (
 
 def export_clip(model, tokenizer, out):
     """Writes a CLIP of transformers. Returns the greatest difference to PyTorch."""
-    out = Path(out)
-    out.mkdir(parents=True, exist_ok=True)
-    text_config, size = model.config.text_config, model.config.vision_config.image_size
-    tokens = text_config.max_position_embeddings
-    vision, text = ClipVision(model).eval(), ClipText(model).eval()
-    export_vision(vision, size, out)
-    export_text(text, tokens, out, vocabulary=text_config.vocab_size, fixed=True)
-    write_picture_settings(out, size={"shortest_edge": size}, crop=size, mean=CLIP_MEAN, std=CLIP_STD)
-    end = tokenizer.token_to_id("<|endoftext|>")
-    write_tokeniser(tokenizer, out, tokens=tokens, pad_id=end, pad_token="<|endoftext|>", fills_up=True)
-    write_json(out / "config.json", {
-        "model_type": "clip",
-        "text_config": {"max_position_embeddings": tokens, "pad_token_id": end},
-    })
-    return check_towers(out, vision, text, tokenizer, size)
+    size = model.config.vision_config.image_size
+    pictures = {"size": {"shortest_edge": size}, "crop": size, "mean": CLIP_MEAN, "std": CLIP_STD}
+    return export_towers(model, tokenizer, out, kind="clip", end_token="<|endoftext|>", pictures=pictures)
 
 
 def export_siglip(model, tokenizer, out):
     """Writes a SigLIP of transformers. Returns the greatest difference to PyTorch."""
+    pictures = {"size": model.config.vision_config.image_size, "mean": [0.5] * 3, "std": [0.5] * 3}
+    return export_towers(model, tokenizer, out, kind="siglip", end_token="</s>", pictures=pictures)
+
+
+def export_towers(model, tokenizer, out, *, kind, end_token, pictures):
+    """Writes both towers with their settings. `end_token` ends a text and fills it up. Returns the greatest difference to PyTorch."""
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)
     text_config, size = model.config.text_config, model.config.vision_config.image_size
@@ -46,17 +40,13 @@ def export_siglip(model, tokenizer, out):
     vision, text = ClipVision(model).eval(), ClipText(model).eval()
     export_vision(vision, size, out)
     export_text(text, tokens, out, vocabulary=text_config.vocab_size, fixed=True)
-    write_picture_settings(out, size=size, mean=[0.5] * 3, std=[0.5] * 3)
-    end = tokenizer.token_to_id("</s>")
-    write_tokeniser(tokenizer, out, tokens=tokens, pad_id=end, pad_token="</s>", fills_up=True)
+    write_picture_settings(out, **pictures)
+    end = tokenizer.token_to_id(end_token)
+    write_tokeniser(tokenizer, out, tokens=tokens, pad_id=end, pad_token=end_token, fills_up=True)
     write_json(out / "config.json", {
-        "model_type": "siglip",
+        "model_type": kind,
         "text_config": {"max_position_embeddings": tokens, "pad_token_id": end},
     })
-    return check_towers(out, vision, text, tokenizer, size)
-
-
-def check_towers(out, vision, text, tokenizer, size):
     ids = torch.tensor([found.ids for found in tokenizer.encode_batch(["Axial CT of the upper abdomen.", "A fracture."])])
     return check(out, {"pixel_values": torch.randn(2, 3, size, size)}, {"input_ids": ids}, vision, text)
 
