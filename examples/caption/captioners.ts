@@ -84,7 +84,9 @@ async function inProcess(
   model: string,
   { ctWindow, maxPixels, maxTokens }: CaptionConfiguration,
 ): Promise<ChosenCaptioner> {
-  const captioner = await InProcessCaptioner.load({ model, ctWindow, maxPixels, maxTokens });
+  const captioner = await InProcessCaptioner.load({ model, ctWindow, maxPixels, maxTokens }).catch((error) => {
+    throw new UsageError(`Cannot caption by model ${model}: ${(error as Error).message}`, { cause: error });
+  });
   return {
     captioner,
     allowedHosts: [],
