@@ -11,6 +11,11 @@ export interface ChatParameters {
   readonly seed: number | null;
 }
 
+let format: Readonly<Record<string, unknown>> | undefined;
+
+/** The answer's schema, which is the same for all requests. */
+const responseFormat = (): Readonly<Record<string, unknown>> => format ??= structuredAnswerFormat();
+
 /** The body of a chat completion: one system message, one user message with text and picture. */
 export function chatBody(
   { model, temperature, maxTokens, tokensField, seed }: ChatParameters,
@@ -30,7 +35,7 @@ export function chatBody(
     [tokensField]: maxTokens,
     ...(temperature !== null && { temperature }),
     ...(seed !== null && { seed }),
-    ...(structured && { response_format: structuredAnswerFormat() }),
+    ...(structured && { response_format: responseFormat() }),
     stream: false,
   });
 }

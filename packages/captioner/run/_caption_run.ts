@@ -113,10 +113,18 @@ export class CaptionRun {
       for (const [key, slice] of value.slices) {
         ahead.push(this.#prepared(key, slice, value));
         if (!await this.#start(ahead, this.#settings.inFlight)) return await stop();
-        // Requests leave before the next slice is rendered: else those that start together wait for each other's pictures.
-        await new Promise<void>((resolve) => setImmediate(resolve));
+        await this.#letRequestsLeave();
       }
     }
+  }
+
+  /**
+   * Lets requests leave, and answers in, before the next slice is rendered: else those that start together wait for each other's pictures.
+   * Sockets need the runtime to wait for an event: with immediates alone, Deno looks at them once in 61 turns.
+   */
+  async #letRequestsLeave(): Promise<void> {
+    const { sendsTo } = this.#settings.captioner;
+    await new Promise<void>((resolve) => sendsTo === undefined ? setImmediate(resolve) : setTimeout(resolve, 0));
   }
 
   /** Starts what is ready while places are free, and waits for places until at most so many are left. @returns Whether to go on. */
