@@ -1,19 +1,14 @@
-import { CaptionStore, type StoredRecord } from "@med3d/captioner";
 import { strict as assert } from "node:assert";
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { loadTransformers } from "../../packages/captioner/in_process/_transformers.ts";
 import { runProgramFile, withFolder } from "../_shared/testing/program.ts";
+import { recordsOf } from "./_records_of.ts";
 
 const PROGRAM = "caption/main.ts";
 /** An image-to-text model of random weights, which puts 32 words together. */
 const MODEL = fileURLToPath(new URL("../../packages/captioner/testdata/image_to_text", import.meta.url));
-
-function recordsOf(path: string): StoredRecord[] {
-  using store = CaptionStore.open(path);
-  return [...store.records()];
-}
 
 Deno.test("caption by a model in process: every slice is asked about once, without the network, and ends with a text or a reason", () =>
   withFolder(async (folder) => {

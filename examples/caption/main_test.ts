@@ -4,15 +4,11 @@ import { strict as assert } from "node:assert";
 import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { runProgramFile, startProgram, TINY_FLAGS, withFolder } from "../_shared/testing/program.ts";
+import { recordsOf } from "./_records_of.ts";
 import { renderReview } from "./review.ts";
 
 const PROGRAM = "caption/main.ts";
 const FEW = ["--phantoms=4", "--slices-per-volume=6"];
-
-function recordsOf(path: string): StoredRecord[] {
-  using store = CaptionStore.open(path);
-  return [...store.records()];
-}
 
 /** All of a record but when it was made. */
 const lasting = ({ createdAt: _, ...rest }: StoredRecord): unknown => rest;

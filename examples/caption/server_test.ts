@@ -1,20 +1,16 @@
-import { CaptionStore, REMOTE_ACKNOWLEDGEMENT, type StoredRecord } from "@med3d/captioner";
+import { REMOTE_ACKNOWLEDGEMENT } from "@med3d/captioner";
 import { strict as assert } from "node:assert";
 import { readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { startModelServer } from "../../packages/captioner/testdata/model_server.ts";
 import { type ProgramResult, runProgramFile, withFolder } from "../_shared/testing/program.ts";
+import { recordsOf } from "./_records_of.ts";
 
 const FEW = ["--phantoms=4", "--slices-per-volume=6", "--model=tiny-vision", "--max-pixels=64"];
 const KEY = "sk-do-not-leak-0123456789";
 
 function run(args: readonly string[], environment: Readonly<Record<string, string>> = {}): Promise<ProgramResult> {
   return runProgramFile("caption/main.ts", args, { network: true, environment });
-}
-
-function recordsOf(path: string): StoredRecord[] {
-  using store = CaptionStore.open(path);
-  return [...store.records()];
 }
 
 Deno.test("caption by a server: every slice is asked about once and stored with its provenance; the key goes to the server alone", () =>

@@ -1,4 +1,4 @@
-import { CaptionStore, RemoteCaptioner, type StoredRecord } from "@med3d/captioner";
+import { RemoteCaptioner } from "@med3d/captioner";
 import { createVolume, makePhantom, type Volume, writeNifti } from "@med3d/volume";
 import { strict as assert } from "node:assert";
 import { mkdir, writeFile } from "node:fs/promises";
@@ -7,15 +7,11 @@ import { startModelServer } from "../../packages/captioner/testdata/model_server
 import { dicomCases, filesOf } from "../../packages/volume/dicom/testdata/dicom_cases.ts";
 import { scanOf } from "../_shared/pretraining/scans.ts";
 import { runProgramFile, withFolder } from "../_shared/testing/program.ts";
+import { recordsOf } from "./_records_of.ts";
 import { captionSchema } from "./configuration.ts";
 import { toCaption } from "./scans.ts";
 
 const PROGRAM = "caption/main.ts";
-
-function recordsOf(path: string): StoredRecord[] {
-  using store = CaptionStore.open(path);
-  return [...store.records()];
-}
 
 async function writeScans(folder: string, names: readonly string[]): Promise<void> {
   await mkdir(folder);
