@@ -36,7 +36,7 @@ export function servedSide(): string | undefined {
 
 /** Measures, in a side's own process, the cases that the parent asks for. An error fails its case alone. Does not return. */
 export async function serveSide<T extends object>(measure: (index: number) => Promise<T>): Promise<never> {
-  for await (const line of createInterface({ input: Readable.fromWeb(Deno.stdin.readable) })) {
+  for await (const line of createInterface({ input: nodeStream(Deno.stdin.readable) })) {
     const outcome = await measure(Number(line)).catch((error): Failed => ({ failed: firstLine(error) }));
     console.log(MARK + JSON.stringify(outcome));
   }
@@ -101,7 +101,7 @@ class SideProcess {
       stdout: "piped",
       stderr: "inherit",
     }).spawn();
-    const lines = createInterface({ input: Readable.fromWeb(child.stdout) })[Symbol.asyncIterator]();
+    const lines = createInterface({ input: nodeStream(child.stdout) })[Symbol.asyncIterator]();
     return { child, input: child.stdin.getWriter(), lines };
   }
 }
@@ -135,4 +135,9 @@ export async function measureSides<T extends object>(
   }
   for (const process of processes) await process.end();
   return outcomes;
+}
+
+/** A web stream as Node's, whichever of both types of web streams is in force. */
+function nodeStream(stream: ReadableStream<Uint8Array>): Readable {
+  return Readable.fromWeb(stream as unknown as Parameters<typeof Readable.fromWeb>[0]);
 }

@@ -40,6 +40,7 @@ if (import.meta.main) {
   );
   const { code } = await new Deno.Command(Deno.execPath(), {
     args: ["test", "-A", "--doc", `--lock=${lock}`, `--junit-path=${report}`, ...Deno.args],
+    env: { MED3D_TEST_LOCK: lock }, // for programs that tests start
     stdout: "inherit",
     stderr: "inherit",
   }).output();

@@ -47,8 +47,10 @@ export function startProgram(
   { network = false, environment = {} }: ProgramSurroundings = {},
 ): RunningProgram {
   const file = fileURLToPath(new URL(`../../${path}`, import.meta.url));
+  const lock = Deno.env.get("MED3D_TEST_LOCK"); // the test runner's copy, so that no program writes into deno.lock
+  const flags = [...network ? [] : ["--deny-net"], ...lock === undefined ? [] : [`--lock=${lock}`]];
   const child = new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", ...network ? [] : ["--deny-net"], file, ...args],
+    args: ["run", "-A", ...flags, file, ...args],
     env: { NO_COLOR: "1", ...environment },
     stdout: "piped",
     stderr: "piped",
