@@ -3,7 +3,8 @@ import { readSafetensors } from "@med3d/nn";
 import { strict as assert } from "node:assert";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { runProgramFile, startProgram, TINY_FLAGS, withFolder } from "../_shared/testing/program.ts";
+import { runProgramFile, TINY_FLAGS, withFolder } from "../_shared/testing/program.ts";
+import { runStoppedAndWhole } from "../_shared/testing/resume.ts";
 
 const PROGRAM = "pretrain/main.ts";
 
@@ -48,18 +49,9 @@ for (const { name } of listEncoders()) {
 Deno.test("pretrain --encoder resnet10: a resumed run equals the uninterrupted one, running statistics included", () =>
   withFolder(async (folder) => {
     const { options } = SMALL.resnet10;
-    const flags = [
-      ...TINY_FLAGS,
-      ...["--encoder=resnet10", `--encoder-options=${JSON.stringify(options)}`, "--backend=cpu"],
-      ...["--steps=12", "--checkpoint-every=1000"],
-    ];
-    const [stopped, whole] = [join(folder, "stopped"), join(folder, "whole")];
-    const program = startProgram(PROGRAM, [...flags, `--out=${stopped}`]);
-    await program.printed(/training \d+\/12/);
-    program.kill("SIGTERM");
-    assert.equal((await program.ended).code, 130);
-    assert.equal((await runProgramFile(PROGRAM, [`--resume=${stopped}`])).code, 0);
-    assert.equal((await runProgramFile(PROGRAM, [...flags, `--out=${whole}`])).code, 0);
+    const encoder = ["--encoder=resnet10", `--encoder-options=${JSON.stringify(options)}`];
+    const flags = [...TINY_FLAGS, ...encoder, "--backend=cpu", "--checkpoint-every=1000"];
+    const { stopped, whole } = await runStoppedAndWhole(PROGRAM, flags, { folder, steps: 12 });
     const weights = await readFile(join(stopped, "encoder.safetensors"));
     assert.ok(weights.equals(await readFile(join(whole, "encoder.safetensors"))));
     const means = [...readSafetensors(weights).tensors].filter(([name]) => name.endsWith("running_mean"));

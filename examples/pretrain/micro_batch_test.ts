@@ -1,25 +1,22 @@
 import { strict as assert } from "node:assert";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { runProgramFile, startProgram, TINY_FLAGS, withFolder } from "../_shared/testing/program.ts";
+import { runProgramFile, TINY_FLAGS, withFolder } from "../_shared/testing/program.ts";
+import { runStoppedAndWhole } from "../_shared/testing/resume.ts";
 
 const PROGRAM = "pretrain/main.ts";
 
 Deno.test("pretrain --micro-batch: a resumed run equals the uninterrupted one, and goes on under no other split", () =>
   withFolder(async (folder) => {
-    const flags = [...TINY_FLAGS, "--micro-batch=1", "--steps=12", "--backend=cpu", "--checkpoint-every=1000"];
-    const [stopped, whole] = [join(folder, "stopped"), join(folder, "whole")];
-    const program = startProgram(PROGRAM, [...flags, `--out=${stopped}`]);
-    await program.printed(/training \d+\/12/);
-    program.kill("SIGTERM");
-    assert.equal((await program.ended).code, 130);
-    assert.equal((await runProgramFile(PROGRAM, [`--resume=${stopped}`])).code, 0);
-    assert.equal((await runProgramFile(PROGRAM, [...flags, `--out=${whole}`])).code, 0);
+    const flags = [...TINY_FLAGS, "--micro-batch=1", "--backend=cpu", "--checkpoint-every=1000"];
+    const { stopped, whole } = await runStoppedAndWhole(PROGRAM, flags, { folder, steps: 12 });
     const weights = await readFile(join(stopped, "model.safetensors"));
     assert.ok(weights.equals(await readFile(join(whole, "model.safetensors"))));
     const other = await runProgramFile(PROGRAM, [`--resume=${stopped}`, "--micro-batch=2"]);
     assert.equal(other.code, 1);
     assert.match(other.stderr, /another configuration, first in configuration\.microBatch: got 2, expected 1/);
+    const kept = JSON.parse(await readFile(join(stopped, "configuration.json"), "utf8"));
+    assert.equal(kept.microBatch, 1, "what was refused is not written down");
   }));
 
 Deno.test("pretrain --micro-batch: a loss that is not finite stops the run with its step and name", () =>

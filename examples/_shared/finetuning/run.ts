@@ -1,10 +1,17 @@
+import type { StepRecord } from "@med3d/training";
 import { countParameters } from "@med3d/nn";
 import type { Finding } from "@med3d/volume";
 import { join, resolve } from "node:path";
 import { writeSplit } from "../seen_scans.ts";
 import { formatFinding } from "../finding.ts";
 import { disposeNetwork } from "../inference/create_network.ts";
-import { chooseRunFolder, type FoundRun, makeRunFolder, writeWhole } from "../pretraining/run_folder.ts";
+import {
+  chooseRunFolder,
+  ConfigurationFile,
+  type FoundRun,
+  makeRunFolder,
+  writeWhole,
+} from "../pretraining/run_folder.ts";
 import { formatTable } from "../report/table.ts";
 import { TrainingProgress } from "../training_progress.ts";
 import { classificationSource, trainClassification } from "./classification_run.ts";
@@ -68,13 +75,22 @@ async function finish(
   const { out } = configuration;
   describeRun(run);
   await makeRunFolder(out);
-  await writeWhole(join(out, FINETUNING_FILES.configuration), JSON.stringify(configuration, null, 2) + "\n");
+  const file = new ConfigurationFile(out, configuration);
+  if (!resume) await file.write();
   await writeSplit(out, configuration.data && resolve(configuration.data), split);
   const bar = new TrainingProgress({ ...configuration, unit: configuration.task === "segment" ? "patches" : "scans" });
-  const options = { resume: resume?.checkpoint, signal, onStep: bar.show.bind(bar) };
+  const options = {
+    resume: resume?.checkpoint,
+    signal,
+    onStep: (record: StepRecord) => {
+      file.begin();
+      bar.show(record);
+    },
+  };
   const source = configuration.task === "classify" ? await classificationSource(run) : undefined;
   const trained = await (source ? trainClassification(run, source, options) : trainSegmentation(run, options))
     .finally(() => bar.stop());
+  await file.write();
   for (const notice of trained.notices) console.warn(`warning: ${notice}`);
   signal?.throwIfAborted();
   const trainedSeconds = (performance.now() - startedAt) / 1000;

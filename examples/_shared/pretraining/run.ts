@@ -14,7 +14,14 @@ import { evaluate, type Evaluation } from "./evaluation.ts";
 import { exportWeights } from "./export_weights.ts";
 import { createPretrainingModel, type ModelParts } from "./model.ts";
 import { type PreparedRun, prepareRun } from "./prepare_run.ts";
-import { chooseRunFolder, type FoundRun, makeRunFolder, RUN_FILES, writeWhole } from "./run_folder.ts";
+import {
+  chooseRunFolder,
+  ConfigurationFile,
+  type FoundRun,
+  makeRunFolder,
+  RUN_FILES,
+  writeWhole,
+} from "./run_folder.ts";
 import { writeReport } from "./run_report.ts";
 import { openCaptions } from "./stored_captions.ts";
 import { trainModel } from "./train_model.ts";
@@ -58,7 +65,8 @@ export async function pretrain(
   const { configuration, scans } = run;
   describeRun(run);
   await makeRunFolder(out);
-  await writeWhole(join(out, RUN_FILES.configuration), JSON.stringify(configuration, null, 2) + "\n");
+  const file = new ConfigurationFile(out, configuration);
+  if (!resume) await file.write();
   using embeddings = encoder2d && EmbeddingStore.open(configuration.embeddings ?? join(out, RUN_FILES.embeddings));
   try {
     const kept = encoder2d && embeddings && { encoder: encoder2d, store: embeddings };
@@ -91,8 +99,12 @@ export async function pretrain(
         corpus,
         resume: resume?.checkpoint,
         signal,
-        onStep: (record) => bar.show(record),
+        onStep: (record) => {
+          file.begin();
+          bar.show(record);
+        },
       }).finally(() => bar.stop());
+      await file.write();
       for (const notice of trained.notices) console.warn(`warning: ${notice}`);
       signal?.throwIfAborted();
       const evaluation = await evaluate(model, corpus, configuration);

@@ -120,6 +120,29 @@ export async function writeWhole(path: string, content: string | Uint8Array): Pr
   await rename(temporary, path);
 }
 
+/** Writes a run's configuration once: at once for a new run, for a resumed one when its first step shows that the checkpoint took it. */
+export class ConfigurationFile {
+  #written: Promise<void> | undefined;
+  readonly #path: string;
+  readonly #text: string;
+
+  constructor(out: string, configuration: unknown) {
+    this.#path = join(out, RUN_FILES.configuration);
+    this.#text = JSON.stringify(configuration, null, 2) + "\n";
+  }
+
+  /** Writes it unless that was done, and resolves when it is there. */
+  write(): Promise<void> {
+    this.#written ??= writeWhole(this.#path, this.#text);
+    return this.#written;
+  }
+
+  /** Begins to write it; a failure is told by the next {@linkcode write}. */
+  begin(): void {
+    this.write().catch(() => {});
+  }
+}
+
 async function holdsRun(folder: string): Promise<boolean> {
   return await stat(join(folder, RUN_FILES.configuration)).then((found) => found.isFile(), () => false);
 }

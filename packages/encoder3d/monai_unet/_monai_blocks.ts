@@ -37,63 +37,58 @@ class NormAndActivation implements Module {
   }
 }
 
-/** Convolution, instance norm and PReLU: MONAI's `Convolution`. Parameters `conv.*` and, unless `bare`, `adn.A.weight`. */
-export class Convolution implements Module, Costed {
+/** A convolution of either kind, and what follows it unless `bare`. Parameters `conv.*` and `adn.A.weight`. */
+abstract class NormedConvolution<Conv extends Conv3d | ConvTranspose3d> implements Module {
   readonly parameters: Parameters;
-  readonly #conv: Conv3d;
+  protected readonly conv: Conv;
   readonly #after: NormAndActivation | undefined;
 
-  constructor(inChannels: number, outChannels: number, options: MonaiBlockOptions & { bare?: boolean }) {
-    const { bare = false, ...others } = options;
-    this.#conv = new Conv3d(inChannels, outChannels, others);
-    this.#after = bare ? undefined : new NormAndActivation(outChannels);
-    this.parameters = joinParameters({ conv: this.#conv.parameters, "": this.#after?.parameters ?? new Map() });
+  constructor(conv: Conv, { bare = false }: { bare?: boolean }) {
+    this.conv = conv;
+    this.#after = bare ? undefined : new NormAndActivation(conv.outChannels);
+    this.parameters = joinParameters({ conv: conv.parameters, "": this.#after?.parameters ?? new Map() });
   }
 
   apply(x: tf.Tensor5D): tf.Tensor5D {
     return tf.tidy(() => {
-      const y = this.#conv.apply(x);
+      const y = this.conv.apply(x);
       return this.#after ? this.#after.apply(y) : y;
     });
   }
+}
+
+/** Convolution, instance norm and PReLU: MONAI's `Convolution`. Parameters `conv.*` and, unless `bare`, `adn.A.weight`. */
+export class Convolution extends NormedConvolution<Conv3d> implements Costed {
+  constructor(inChannels: number, outChannels: number, options: MonaiBlockOptions & { bare?: boolean }) {
+    const { bare = false, ...others } = options;
+    super(new Conv3d(inChannels, outChannels, others), { bare });
+  }
 
   outputSize(inputSize: Triple): Triple {
-    return this.#conv.outputSize(inputSize);
+    return this.conv.outputSize(inputSize);
   }
 
   cost(inputSize: Triple): Cost {
-    return costOfConvolution(this.#conv, inputSize);
+    return costOfConvolution(this.conv, inputSize);
   }
 }
 
 /** Transposed convolution that multiplies the grid by its stride, then as {@linkcode Convolution}. */
-export class TransposedConvolution implements Module, Costed {
-  readonly parameters: Parameters;
-  readonly #conv: ConvTranspose3d;
-  readonly #after: NormAndActivation | undefined;
-
+export class TransposedConvolution extends NormedConvolution<ConvTranspose3d> implements Costed {
   constructor(inChannels: number, outChannels: number, options: MonaiBlockOptions & { bare?: boolean }) {
     const { bare = false, stride, kernelSize: [kd, kh, kw], ...others } = options;
-    this.#conv = new ConvTranspose3d(inChannels, outChannels, {
+    const conv = new ConvTranspose3d(inChannels, outChannels, {
       ...others,
       stride,
       kernelSize: [kd, kh, kw],
       padding: [kd >> 1, kh >> 1, kw >> 1],
       outputPadding: [stride[0] - 1, stride[1] - 1, stride[2] - 1],
     });
-    this.#after = bare ? undefined : new NormAndActivation(outChannels);
-    this.parameters = joinParameters({ conv: this.#conv.parameters, "": this.#after?.parameters ?? new Map() });
-  }
-
-  apply(x: tf.Tensor5D): tf.Tensor5D {
-    return tf.tidy(() => {
-      const y = this.#conv.apply(x);
-      return this.#after ? this.#after.apply(y) : y;
-    });
+    super(conv, { bare });
   }
 
   cost(inputSize: Triple): Cost {
-    return costOfTransposedConvolution(this.#conv, inputSize);
+    return costOfTransposedConvolution(this.conv, inputSize);
   }
 }
 
