@@ -69,6 +69,27 @@ Deno.test("evaluate --task classify: questions with unknown answers, by subject"
     assert.equal(measures["all answers right"].estimate, 1);
   }));
 
+Deno.test("evaluate --unit subject: the mean over a subject's cases is scored; one without a prediction makes the subject wrong", () =>
+  withFolder(async (folder) => {
+    const predictions = "case,well,ill\na,0.9,0.1\nb,0.2,0.8\nc,0.6,0.4\nd,0.1,0.9\ne,0.8,0.2\n";
+    const references = "case,subject,label\na,p1,ill\nb,p1,ill\nc,p2,ill\nd,p2,ill\ne,p3,well\nf,p3,well\n";
+    const flags = ["--unit=subject", "--json"];
+    const { code, stdout } = await evaluate(folder, { predictions, references, flags });
+    assert.equal(code, 1); // f has no prediction
+    const { cases, subjects, missing, details } = JSON.parse(stdout);
+    assert.deepEqual([cases, subjects, missing, details.cases], [6, 3, 1, 3]);
+    assert.deepEqual(details.confusion, [[0, 1], [1, 1]]); // p1: 0.55 well; p2: 0.65 ill; p3: wrong with certainty
+    const text = await evaluate(folder, { predictions, references, flags: flags.slice(0, 1) });
+    assert.match(text.stdout, /6 cases of 3 subjects, each subject scored once, by the mean/);
+    const grades = await evaluate(folder, {
+      predictions: "case,grade\na,1\nb,2\n",
+      references: "case,subject,grade\na,p,1\nb,p,1\n",
+      flags: ["--unit=subject", "--kind=ordinal"],
+    });
+    assert.equal(grades.code, 2);
+    assert.match(grades.stderr, /a mean of grades is no grade/);
+  }));
+
 Deno.test("evaluate --task classify: grades and numbers", () =>
   withFolder(async (folder) => {
     const references = "case,grade\na,0\nb,1\nc,2\nd,2\n";

@@ -1,15 +1,18 @@
 /**
  * `deno task evaluate --predictions … --references …`: compares predictions with references, case by case, and averages without dropping what
- * was missed.
+ * was missed. `deno task evaluate --runs …` pools what fine-tuning runs said of the scans that they held out.
  */
+import type { Finding } from "@med3d/volume";
 import { type Command, Option } from "commander";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { createCommand, EXIT, parseNumber, runProgram } from "../_shared/command.ts";
-import { evaluateFolders, type FolderSettings } from "../_shared/evaluation/evaluate_folders.ts";
+import { evaluateFolders, type FolderEvaluation, type FolderSettings } from "../_shared/evaluation/evaluate_folders.ts";
+import { evaluateRuns } from "../_shared/evaluation/evaluate_runs.ts";
 import {
   evaluateScores,
   scoreCsv,
+  type ScoreEvaluation,
   scoreHtml,
   type ScoreSettings,
   scoreText,
@@ -24,6 +27,8 @@ import { formatCsv } from "../_shared/report/csv.ts";
 import { stopSignal } from "../_shared/stop_signal.ts";
 
 interface Flags extends FolderSettings, Pick<ScoreSettings, "kind"> {
+  readonly runs?: readonly string[];
+  readonly unit?: "case" | "subject";
   readonly task: "segment" | "classify";
   readonly out?: string;
   readonly json: boolean;
@@ -42,8 +47,12 @@ function command(): Command {
     "evaluate",
     "Compares predictions with references and averages without dropping what was missed.",
   )
-    .requiredOption("--predictions <path>", "folder of predicted label maps, or one; CSV of probabilities")
-    .requiredOption("--references <path>", "folder of true label maps with the same names, or one; CSV of labels")
+    .option("--predictions <path>", "folder of predicted label maps, or one; CSV of probabilities")
+    .option("--references <path>", "folder of true label maps with the same names, or one; CSV of labels")
+    .option(
+      "--runs <run...>",
+      "in place of both: folders of deno task finetune, whose held-out scans are evaluated together, as the folds of a cross-validation",
+    )
     .addOption(new Option("--task <name>", "what was predicted").choices(["segment", "classify"]).default("segment"))
     .option(
       "--labels <names>",
@@ -61,6 +70,12 @@ function command(): Command {
     )
     .addOption(
       new Option("--kind <name>", "of --task classify (default: what the columns tell)").choices([...SCORE_KINDS]),
+    )
+    .addOption(
+      new Option(
+        "--unit <name>",
+        "of classes: case, or subject: each subject is scored once, by the mean over its cases (default: case, of runs as they were trained)",
+      ).choices(["case", "subject"]),
     )
     .option("--out <folder>", "write evaluation.json, report.html and tables as CSV there (default: none)")
     .option("--json", "print one JSON object and nothing else (default: text)", false)
@@ -89,25 +104,50 @@ async function evaluateMaps(flags: Flags, signal: AbortSignal): Promise<Outcome>
         bar.progress.update(done, "cases");
       },
     });
-    const { cases, summary, findings } = evaluation;
-    const files = new Map([
-      ["cases.csv", formatCsv(casesCsv(cases))],
-      ...summary ? [["summary.csv", formatCsv(summaryCsv(summary))] as const] : [],
-      ...flags.out === undefined ? [] : [["report.html", await folderHtml(evaluation)] as const],
-    ]);
-    const errors = findings.filter(({ severity }) => severity === "error").length;
-    return { text: folderText(evaluation), json: evaluation, files, errors };
+    return await mapOutcome(evaluation, flags.out !== undefined);
   } finally {
     bar?.progress.stop();
   }
 }
 
-async function evaluateTable({ predictions, references, kind, resamples, seed }: Flags): Promise<Outcome> {
-  const evaluation = await evaluateScores({ predictions, references, resamples, seed, ...kind && { kind } });
+async function evaluateTable(
+  { predictions, references, kind, unit = "case", resamples, seed }: Flags,
+): Promise<Outcome> {
+  return scoreOutcome(await evaluateScores({ predictions, references, unit, resamples, seed, ...kind && { kind } }));
+}
+
+async function evaluatePooled({ runs, unit, resamples, seed }: Flags): Promise<Outcome> {
+  const pooled = await evaluateRuns({ runs: runs!, resamples, seed, ...unit && { unit } });
+  if (pooled.task === "segment") return await mapOutcome(pooled.evaluation, true);
+  const { predictions, references } = pooled.tables;
+  return scoreOutcome(pooled.evaluation, [
+    ["predictions.csv", formatCsv(predictions)],
+    ["references.csv", formatCsv(references)],
+  ]);
+}
+
+async function mapOutcome(evaluation: FolderEvaluation, isReported: boolean): Promise<Outcome> {
+  const { cases, summary, findings } = evaluation;
+  const files = new Map([
+    ["cases.csv", formatCsv(casesCsv(cases))],
+    ...summary ? [["summary.csv", formatCsv(summaryCsv(summary))] as const] : [],
+    ...isReported ? [["report.html", await folderHtml(evaluation)] as const] : [],
+  ]);
+  return { text: folderText(evaluation), json: evaluation, files, errors: errorsAmong(findings) };
+}
+
+function scoreOutcome(evaluation: ScoreEvaluation, more: readonly (readonly [string, string])[] = []): Outcome {
   const { problem: _, ...json } = evaluation;
-  const files = new Map([["summary.csv", formatCsv(scoreCsv(evaluation))], ["report.html", scoreHtml(evaluation)]]);
-  const errors = evaluation.findings.filter(({ severity }) => severity === "error").length;
-  return { text: scoreText(evaluation), json, files, errors };
+  const files = new Map([
+    ["summary.csv", formatCsv(scoreCsv(evaluation))],
+    ["report.html", scoreHtml(evaluation)],
+    ...more,
+  ]);
+  return { text: scoreText(evaluation), json, files, errors: errorsAmong(evaluation.findings) };
+}
+
+function errorsAmong(findings: readonly Finding[]): number {
+  return findings.filter(({ severity }) => severity === "error").length;
 }
 
 async function main(args: readonly string[]): Promise<number> {
@@ -117,6 +157,12 @@ async function main(args: readonly string[]): Promise<number> {
     throw new UsageError(`Cannot evaluate: got a stray argument "${parser.args[0]}". See --help.`);
   }
   const { task, out, json, ...settings } = parser.opts<Flags & Record<string, unknown>>();
+  const paths = [settings.predictions, settings.references].filter((path) => path !== undefined).length;
+  if (settings.runs === undefined ? paths < 2 : paths > 0) {
+    throw new UsageError(
+      "Cannot evaluate: got neither --runs nor both --predictions and --references, or all of them. Name runs, or the two paths.",
+    );
+  }
   if (!(settings.toleranceMm >= 0)) {
     throw new UsageError(`Cannot evaluate: bad --tolerance-mm: got ${settings.toleranceMm}, expected 0 or more.`);
   }
@@ -128,7 +174,11 @@ async function main(args: readonly string[]): Promise<number> {
   using stop = stopSignal();
   try {
     const flags = { ...settings, task, json, ...out !== undefined && { out } } as Flags;
-    const outcome = task === "classify" ? await evaluateTable(flags) : await evaluateMaps(flags, stop.signal);
+    const outcome = flags.runs
+      ? await evaluatePooled(flags)
+      : task === "classify"
+      ? await evaluateTable(flags)
+      : await evaluateMaps(flags, stop.signal);
     if (out !== undefined) await writeFiles(out, outcome);
     console.log(json ? JSON.stringify(outcome.json, null, 1) : outcome.text);
     if (out !== undefined && !json) console.log(`\nReport: ${join(out, "report.html")}`);

@@ -165,7 +165,7 @@ Deno.test("evaluate: wrong usage ends with 2 and says what is expected", () =>
       assert.match(stderr, pattern);
     };
     await Promise.all([
-      refused(/required option '--predictions/, [`--references=${study.references}`]),
+      refused(/neither --runs nor both --predictions and --references/, [`--references=${study.references}`]),
       refused(/Cannot open .*nowhere/, ["--predictions=nowhere", `--references=${study.references}`]),
       refused(/bad entry: got "liver=x"/, [...pathFlags(study), "--labels=liver=x"]),
       refused(/one is a file, the other a folder/, [

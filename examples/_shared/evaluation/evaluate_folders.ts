@@ -9,6 +9,7 @@ import {
 import { type Finding, subjectOf, type Volume } from "@med3d/volume";
 import { stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import type { Table } from "../report/table.ts";
 import { type MatchedCase, matchFiles } from "./match_files.ts";
 import { readPair } from "./read_pair.ts";
 import { parseStructures, readStructures, type Structures } from "./structures.ts";
@@ -53,6 +54,8 @@ export interface FolderEvaluation {
   readonly cases: readonly EvaluatedPair[];
   /** Means over cases; nothing when no case could be compared. */
   readonly summary?: SegmentationSummary;
+  /** Figures of each run, where the cases are those of several. */
+  readonly perRun?: Table;
   /** What is wrong. */
   readonly findings: readonly Finding[];
 }

@@ -4,7 +4,7 @@ import { formatFinding } from "../finding.ts";
 import { html, page, tableHtml } from "../report/html.ts";
 import { formatTable, type Table } from "../report/table.ts";
 import { formatInterval } from "./folder_tables.ts";
-import { matchScores, readScoreTable } from "./read_scores.ts";
+import { type MatchedScores, matchedSubjects, matchScores, readScoreTable, type ScoreTable } from "./read_scores.ts";
 import { chooseKind, type ScoreKind, scoreProblem } from "./score_kinds.ts";
 import type { ScoreMeasures, ScoreProblem } from "./score_problem.ts";
 
@@ -14,6 +14,8 @@ export interface ScoreSettings {
   readonly predictions: string;
   /** CSV of references. */
   readonly references: string;
+  /** What is scored: each case, or each subject by the mean of what was predicted of its cases. */
+  readonly unit: "case" | "subject";
   /** What was predicted. Default: what the columns tell. */
   readonly kind?: ScoreKind;
   /** Draws of the bootstrap. */
@@ -28,7 +30,7 @@ export interface ScoreEvaluation {
   readonly settings: ScoreSettings & { readonly kind: ScoreKind };
   /** Number of references. */
   readonly cases: number;
-  /** Of these, those without prediction. */
+  /** Of what is scored, cases or subjects, the number without prediction. */
   readonly missing: number;
   /** Number of subjects. */
   readonly subjects: number;
@@ -36,6 +38,8 @@ export interface ScoreEvaluation {
   readonly measures: Readonly<Record<string, Interval | null>>;
   /** All that the package has to say. */
   readonly details: unknown;
+  /** Figures of each run, where the cases are those of several. */
+  readonly perRun?: Table;
   /** What is wrong. */
   readonly findings: readonly Finding[];
   /** Names, confusion and measures of classes. */
@@ -43,18 +47,37 @@ export interface ScoreEvaluation {
 }
 
 /**
- * Compares a table of predictions with a table of references, matched by case.
+ * Compares a CSV of predictions with a CSV of references, matched by case.
  *
  * @throws UsageError when a table can't be read or does not hold what its kind needs.
  */
 export async function evaluateScores(settings: ScoreSettings): Promise<ScoreEvaluation> {
-  const [predictions, references] = [
-    await readScoreTable(settings.predictions),
-    await readScoreTable(settings.references),
-  ];
+  const predictions = await readScoreTable(settings.predictions);
+  return evaluateTables({ predictions, references: await readScoreTable(settings.references) }, settings);
+}
+
+/** Two tables of the same cases. */
+export interface ScoreTables {
+  /** What was predicted. */
+  readonly predictions: ScoreTable;
+  /** What is true. */
+  readonly references: ScoreTable;
+}
+
+/** Turns tables into what can be measured of them; errors as {@linkcode evaluateScores}. */
+export function readProblem(
+  { predictions, references }: ScoreTables,
+  settings: ScoreSettings,
+): { readonly problem: ScoreProblem; readonly matched: MatchedScores; readonly kind: ScoreKind } {
   const kind = settings.kind ?? chooseKind(predictions, references);
-  const matched = matchScores(predictions, references, settings);
-  const problem = scoreProblem(kind, predictions, references, matched);
+  const cases = matchScores(predictions, references, settings);
+  const matched = settings.unit === "subject" ? matchedSubjects(cases, kind) : cases;
+  return { kind, matched, problem: scoreProblem(kind, predictions, references, matched) };
+}
+
+/** Compares a table of predictions with a table of references, matched by case; errors as {@linkcode evaluateScores}. */
+export function evaluateTables(tables: ScoreTables, settings: ScoreSettings): ScoreEvaluation {
+  const { problem, matched, kind } = readProblem(tables, settings);
   const { measure, places, details } = problem;
   const subjects = places.map((place) => matched.subjects[place]!);
   const seen: ScoreMeasures[] = []; // one seed brings the same draws in the same order for every measure
@@ -67,7 +90,7 @@ export async function evaluateScores(settings: ScoreSettings): Promise<ScoreEval
   });
   return {
     settings: { ...settings, kind },
-    cases: matched.ids.length,
+    cases: tables.references.rows.size,
     missing: matched.predicted.filter((row) => row === null).length,
     subjects: new Set(subjects).size,
     measures: Object.fromEntries(measures),
@@ -93,7 +116,9 @@ function confusionTable({ problem: { confusion, classes } }: ScoreEvaluation): T
 
 function explain({ settings, cases, subjects, missing, problem }: ScoreEvaluation): string[] {
   return [
-    `${settings.kind}, ${cases} cases of ${subjects} subjects; intervals by bootstrap over subjects (${settings.resamples} draws, ` +
+    `${settings.kind}, ${cases} cases of ${subjects} subjects${
+      settings.unit === "subject" ? ", each subject scored once, by the mean of what was predicted of its cases" : ""
+    }; intervals by bootstrap over subjects (${settings.resamples} draws, ` +
     `seed "${settings.seed}"). A measure that does not exist (one class alone) is not defined, never set to a chance level.`,
     ...missing > 0 ? [`${missing} without prediction: each ${problem.missing}.`] : [],
   ];
@@ -101,17 +126,19 @@ function explain({ settings, cases, subjects, missing, problem }: ScoreEvaluatio
 
 /** The evaluation as text for a terminal. */
 export function scoreText(evaluation: ScoreEvaluation): string {
-  const tables = [measuresTable(evaluation), evaluation.problem.perClass, confusionTable(evaluation)];
+  const { problem: { perClass }, perRun } = evaluation;
+  const tables = [measuresTable(evaluation), perClass, confusionTable(evaluation)];
   return [
     ...explain(evaluation),
     ...tables.flatMap((table) => table ? ["", formatTable(table)] : []),
+    ...perRun ? ["", "Run by run", formatTable(perRun)] : [],
     ...evaluation.findings.length > 0 ? ["", ...evaluation.findings.map(formatFinding)] : [],
   ].join("\n");
 }
 
 /** The evaluation as one page without scripts or outside resources. */
 export function scoreHtml(evaluation: ScoreEvaluation): string {
-  const { findings, problem: { perClass }, settings } = evaluation;
+  const { findings, problem: { perClass }, perRun, settings } = evaluation;
   const confusion = confusionTable(evaluation);
   return page(
     "Evaluation",
@@ -121,6 +148,7 @@ ${explain(evaluation).map((line) => html`<p>${line}</p>`)}
 ${tableHtml(measuresTable(evaluation))}
 ${perClass ? html`<h2>Classes</h2>${tableHtml(perClass)}` : ""}
 ${confusion ? html`<h2>Confusion</h2>${tableHtml(confusion)}` : ""}
+${perRun ? html`<h2>Run by run</h2>${tableHtml(perRun)}` : ""}
 ${
       findings.length > 0
         ? html`

@@ -45,6 +45,7 @@ export function folderText(evaluation: FolderEvaluation): string {
       ...explain(evaluation),
       "",
     );
+    if (evaluation.perRun) lines.push("Run by run", formatTable(evaluation.perRun), "");
     const worst = worstCases(cases, WORST);
     if (worst.length > 0) lines.push("Worst cases", formatTable(caseTable(worst)), "");
   }
@@ -81,8 +82,11 @@ ${
 ${
       summary
         ? html`<h2>Structures</h2>${tableHtml(statusTable(summary))}${tableHtml(summaryTable(summary))}
+${evaluation.perRun ? html`<h2>Run by run</h2>${tableHtml(evaluation.perRun)}` : ""}
 <h2>Dice by case</h2>${trusted(diceChart(evaluation))}
-<h2>Worst cases</h2>${tableHtml(caseTable(worstCases(cases, WORST)))}${await pictures(evaluation)}
+<h2>Worst cases</h2>${tableHtml(caseTable(worstCases(cases, WORST)))}${
+          evaluation.perRun ? "" : await pictures(evaluation)
+        }
 <h2>All cases</h2>${tableHtml(caseTable(cases))}`
         : ""
     }`,

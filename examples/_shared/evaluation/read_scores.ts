@@ -3,6 +3,9 @@ import { subjectOf } from "@med3d/volume";
 import { parse } from "csv-parse/sync";
 import { readFile } from "node:fs/promises";
 import { UsageError } from "../pretraining/configuration.ts";
+import { joinSubjects } from "./join_subjects.ts";
+import type { ScoreKind } from "./score_kinds.ts";
+import { toNumber } from "./score_problem.ts";
 
 /** What the columns of a table of cases hold. */
 export interface ScoreTable {
@@ -61,6 +64,35 @@ export interface MatchedScores {
   readonly predicted: readonly (readonly string[] | null)[];
   /** Cases that are in one table alone. */
   readonly findings: readonly Finding[];
+}
+
+/**
+ * Joins the cases of each subject, as {@linkcode joinSubjects}.
+ *
+ * @throws UsageError when what is true differs between a subject's cases, a cell is no number, or grades come without probabilities.
+ */
+export function matchedSubjects(
+  { ids, subjects, actual, predicted, findings }: MatchedScores,
+  kind: ScoreKind,
+): MatchedScores {
+  if (kind === "ordinal" && predicted.some((row) => row?.length === 1)) {
+    throw new UsageError(
+      "Cannot score by subject: a mean of grades is no grade: got one column of grades, expected a column of probabilities for each grade.",
+    );
+  }
+  const joined = joinSubjects(ids.map((id, i) => ({
+    id,
+    subject: subjects[i]!,
+    actual: actual[i]!,
+    predicted: predicted[i]!?.map((cell) => toNumber(cell, id)) ?? null,
+  })));
+  return {
+    ids: joined.map(({ id }) => id),
+    subjects: joined.map(({ subject }) => subject),
+    actual: joined.map((entry) => entry.actual),
+    predicted: joined.map((entry) => entry.predicted?.map(String) ?? null),
+    findings,
+  };
 }
 
 /** Matches cases by name. */

@@ -11,7 +11,7 @@ export const finetuningSchema = z.strictObject({
     .describe("folder of labelled scans: Decathlon, nnU-Net, BIDS, MedMNIST or files as they lie; or a manifest"),
   csv: z.string().min(1).nullable().default(null)
     .describe(
-      "classify: table with a column id and one or more of labels or values, in place of the data set's classes",
+      "classify: table with a column id or subject and one or more of labels or values, in place of the data set's classes",
     ),
   out: z.string().min(1).nullable().default(null).describe("folder of the run"),
   modality: z.enum(["CT", "MR"]).nullable().default(null).describe("what made the scans: CT or MR"),
@@ -64,7 +64,13 @@ export const finetuningSchema = z.strictObject({
   target: z.enum(["classes", "labels", "ordinal", "values"]).default("classes")
     .describe("classify: classes exclude each other, labels do not, ordinal are ranked, values are numbers"),
   pooling: z.enum(["mean", "attention"]).default("mean").describe("classify: how cells become one vector"),
+  unit: z.enum(["case", "subject"]).default("case")
+    .describe("classify: what is scored: case, each scan, or subject, the mean over each subject's scans"),
   heldOutFraction: fraction.default(0.2).describe("share of subjects evaluated on where the data has no split"),
+  folds: z.int().min(2).nullable().default(null)
+    .describe("cross-validation: folds that the seed deals the subjects into, in place of a held-out share"),
+  fold: z.int().nonnegative().nullable().default(null)
+    .describe("cross-validation: the fold that this run is evaluated on, from 0"),
   validationFraction: z.number().min(0).lt(1).default(0)
     .describe("share of the training subjects set aside to choose the best weights by; 0 takes the last ones"),
   patience: positiveInteger.nullable().default(null)

@@ -2,15 +2,16 @@ import type { ClassificationNetwork, SegmentationNetwork } from "@med3d/downstre
 import { writeNifti } from "@med3d/volume";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
+import { joinSubjects } from "../evaluation/join_subjects.ts";
 import type { ModelDescription } from "../inference/model_description.ts";
 import { safeName } from "../inference/write_prediction.ts";
 import { writeWhole } from "../pretraining/run_folder.ts";
 import { startProgress } from "../progress.ts";
-import { html, tableHtml } from "../report/html.ts";
+import { type Html, html, tableHtml } from "../report/html.ts";
 import type { Table } from "../report/table.ts";
 import { CASES_FILE } from "../view_cases.ts";
 import type { ClassificationSource } from "./classification_batches.ts";
-import { classifyCases, scoreClassification, scoreTable } from "./evaluate_classification.ts";
+import { type ClassifiedCase, classifyCases, scoreClassification, scoreTable } from "./evaluate_classification.ts";
 import { type CaseVolumes, type EvaluatedCase, evaluateSegmentation } from "./evaluate_segmentation.ts";
 import type { PreparedFinetuning } from "./prepare_finetuning.ts";
 import type { ResultSections } from "./run_report.ts";
@@ -64,16 +65,29 @@ export async function finishClassification(
   { configuration, network, plan, split }: PreparedFinetuning,
   { source, signal }: { readonly source: ClassificationSource; readonly signal: AbortSignal | undefined },
 ): Promise<FinishedTask> {
-  const { batch } = configuration;
+  const { batch, unit } = configuration;
   const cases = await classifyCases(split.test, network as ClassificationNetwork, { source, batch, signal });
-  const scores = scoreClassification(cases, plan.target);
+  const subjects = unit === "subject" ? joinSubjects(cases) as ClassifiedCase[] : undefined; // none is missing
+  const scores = scoreClassification(subjects ?? cases, plan.target);
   const table = scoreTable(scores);
   const numbers = (values: readonly number[]): string => values.map((value) => Number(value.toPrecision(4))).join(", ");
-  const heading = ["scan", "true", plan.target === "values" ? "predicted" : "probabilities"];
-  const rows = cases.map(({ id, actual, predicted }) => [id, numbers(actual), numbers(predicted)]);
+  const listed = (units: readonly ClassifiedCase[], name: string): Html =>
+    tableHtml([
+      [name, "true", plan.target === "values" ? "predicted" : "probabilities"],
+      ...units.map(({ id, actual, predicted }) => [id, numbers(actual), numbers(predicted)]),
+    ]);
   return {
-    figures: { scores, cases },
-    sections: { figures: tableHtml(table), scans: html`<h2>Scan by scan</h2>${tableHtml([heading, ...rows])}` },
+    figures: { unit, scores, ...(subjects && { subjects }), cases },
+    sections: {
+      figures: html`
+        <p>${subjects
+          ? `${subjects.length} subjects, each with the mean over its scans`
+          : `${cases.length} scans, each by itself`}</p>
+        ${tableHtml(table)}
+        ${subjects ? listed(subjects, "subject") : ""}
+      `,
+      scans: html`<h2>Scan by scan</h2>${listed(cases, "scan")}`,
+    },
     table,
   };
 }

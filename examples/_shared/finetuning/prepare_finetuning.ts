@@ -3,6 +3,7 @@ import { type EncoderName, listEncoders } from "@med3d/encoder3d";
 import type { Finding } from "@med3d/volume";
 import { type BackendChoice, selectBackend } from "@med3d/webgpu-kernels";
 import { resolve } from "node:path";
+import { joinSubjects } from "../evaluation/join_subjects.ts";
 import { createNetwork, disposeNetwork, type Network } from "../inference/create_network.ts";
 import { nearestName, UsageError } from "../pretraining/configuration.ts";
 import { checkUnseen } from "../seen_scans.ts";
@@ -58,6 +59,7 @@ export async function prepareFinetuning(
   checkEncoder(architecture);
   const backend = await selectBackend({ backend: wanted.backend });
   const list = await listLabelled(wanted);
+  if (wanted.task === "classify" && wanted.unit === "subject") checkSubjects(list.cases);
   const split = splitCases(list.cases, wanted);
   const findings: Finding[] = [...list.findings, ...split.findings];
   if (pretrained) await checkTestScans(pretrained, wanted, { split, findings });
@@ -140,9 +142,17 @@ async function listLabelled(wanted: FinetuningConfiguration): Promise<CaseList> 
   if (wanted.task === "segment") {
     throw new UsageError("Cannot fine-tune: --csv gives classes of whole scans. Pass --task classify.");
   }
-  const { cases, names } = await withCsvLabels(list.cases, wanted.csv);
+  const { cases, names, findings } = await withCsvLabels(list.cases, wanted.csv);
   const columns = wanted.target === "labels" || wanted.target === "values";
-  return { ...list, cases, labelNames: columns ? new Map(names.entries()) : new Map() };
+  const labelNames = columns ? new Map(names.entries()) : new Map<number, string>();
+  return { ...list, cases, labelNames, findings: [...list.findings, ...findings] };
+}
+
+/** Refuses, before there is anything to lose, scans of one subject that differ in their class. */
+function checkSubjects(cases: CaseList["cases"]): void {
+  joinSubjects(
+    cases.map(({ id, subject, classLabels = [] }) => ({ id, subject, actual: classLabels, predicted: null })),
+  );
 }
 
 function checkEncoder(name: string): asserts name is EncoderName {

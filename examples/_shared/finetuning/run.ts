@@ -110,10 +110,12 @@ async function finish(
 }
 
 function describeRun({ backend, configuration, list, split, network, start, plan }: PreparedFinetuning): void {
-  const { patch, batch, out, steps } = configuration;
+  const { patch, batch, out, steps, folds, fold } = configuration;
   if (backend.notice) console.warn(backend.notice);
   console.log(
-    `${list.description}: ${split.training.length} to train on, ${split.validation.length} to validate, ${split.test.length} held out`,
+    `${list.description}${
+      folds === null ? "" : `, fold ${fold} of ${folds}`
+    }: ${split.training.length} to train on, ${split.validation.length} to validate, ${split.test.length} held out`,
   );
   console.log(`${plan.architecture}, ${countParameters(network.parameters).toLocaleString("en")} parameters, ${start}`);
   console.log(

@@ -97,6 +97,9 @@ export function whatDecides(
     strict: _strict,
     backend: _backend,
     encoderOptions: _options,
+    folds: _folds, // which scans are trained on is in the hash below
+    fold: _fold,
+    unit: _unit,
     ...rest
   } = configuration;
   const ids = training.map(({ id }) => id).join("\n");
