@@ -70,6 +70,7 @@ export async function makeSegmentationBatch(
     const spacingMm = scan.labels!.spacingMm;
     const [cut] = samplePatches(scan.channels, scan.labels!, {
       patchSize: augment ? patchSizeBefore(patch, { recipe, spacingMm }) : patch,
+      innerSize: patch,
       count: 1,
       seed,
       foregroundFraction: place >= batch - centred ? 1 : 0,

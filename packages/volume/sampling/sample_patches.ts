@@ -1,6 +1,6 @@
 import type { TrainingSample } from "../augment/augment_sample.ts";
 import { padOrCrop, smallestFinite } from "../geometry/pad_or_crop.ts";
-import type { Volume } from "../volume.ts";
+import type { Volume, VoxelArray } from "../volume.ts";
 import { choosePatches, type ChoosePatchesOptions, type PatchPlace } from "./choose_patches.ts";
 
 /** Options of {@linkcode samplePatches}. */
@@ -42,11 +42,25 @@ export function samplePatches(
     );
   }
   const { patchSize } = options;
-  const isPadded = patchSize.some((extent, axis) => extent > labels.shape[axis]!);
-  const fills = channels.map(({ data }) => options.fill ?? (isPadded ? smallestFinite(data) : 0));
-  return choosePatches(labels, options).map((place) => ({
+  const places = choosePatches(labels, options);
+  const isPadded = places.some(({ start }) =>
+    start.some((first, axis) => first < 0 || first + patchSize[axis]! > labels.shape[axis]!)
+  );
+  const fills = channels.map(({ data }) => options.fill ?? (isPadded ? smallestOf(data) : 0));
+  return places.map((place) => ({
     channels: channels.map((channel, i) => padOrCrop(channel, patchSize, { start: place.start, fill: fills[i]! })),
     labels: padOrCrop(labels, patchSize, { kind: "label", start: place.start }),
     place,
   }));
+}
+
+/** Smallest voxels by array: patches of one scan are drawn step after step. */
+const smallest = new WeakMap<VoxelArray, number>();
+
+function smallestOf(data: VoxelArray): number {
+  const known = smallest.get(data);
+  if (known !== undefined) return known;
+  const found = smallestFinite(data);
+  smallest.set(data, found);
+  return found;
 }

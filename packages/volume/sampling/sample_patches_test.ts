@@ -1,6 +1,6 @@
 import { strict as assert } from "node:assert";
 import fc from "fast-check";
-import { applyAffine, choosePatches, ClassIndex, createVolume, samplePatches, type Volume } from "../mod.ts";
+import { applyAffine, choosePatches, ClassIndex, createVolume, padOrCrop, samplePatches, type Volume } from "../mod.ts";
 
 const AFFINE = Float64Array.of(0, -1.5, 0, 4, 1, 0, 0, 5, 0, 0, 3, 6, 0, 0, 0, 1);
 
@@ -168,6 +168,35 @@ Deno.test("samplePatches: images and labels are cut alike, keep their place in t
   assert.notDeepEqual(samplePatches(image, labels, { ...options, seed: "e" })[0]!.place, patches[0]!.place);
   const [filled] = samplePatches(image, labels, { ...options, fill: 7 });
   assert.equal(filled!.channels[0]!.data[0], 7);
+});
+
+Deno.test("choosePatches: of a patch that is cut out larger, what the network sees comes to the borders as often as anywhere", () => {
+  const voxels = new Uint8Array(9 * 4 * 12);
+  voxels[0] = 1; // a corner
+  const labels = createVolume(voxels, [9, 4, 12]);
+  const [patchSize, innerSize] = [[7, 9, 12], [4, 6, 5]] as const;
+  const options = { patchSize, innerSize, seed: "inner" } as const;
+  const places = choosePatches(labels, { ...options, count: 4800, foregroundFraction: 0 });
+  const counts = new Map<string, number>();
+  for (const { start } of places) {
+    const inner = start.map((first, axis) => first + Math.floor((patchSize[axis]! - innerSize[axis]!) / 2));
+    assert.ok(inner[0]! >= 0 && inner[0]! + 4 <= 9 && inner[2]! >= 0 && inner[2]! + 5 <= 12, `${inner}`);
+    assert.equal(inner[1], -1, "what is missing is shared by both ends");
+    counts.set(String(inner), (counts.get(String(inner)) ?? 0) + 1);
+  }
+  assert.equal(counts.size, 6 * 8, "every place within the volume was drawn");
+  assert.ok(chiSquare([...counts.values()], 100) < chiSquareLimit(47));
+  const [centred] = choosePatches(labels, { ...options, count: 1, foregroundFraction: 1 });
+  assert.deepEqual([centred!.start, centred!.centre], [[-1, -2, -3], [0, 0, 0]]);
+  const scan = createVolume(Float32Array.from(voxels, (_, i) => i + 3), [9, 4, 12]);
+  const [patch] = samplePatches(scan, labels, { ...options, count: 1, foregroundFraction: 1 });
+  assert.equal(padOrCrop(patch!.labels, innerSize).data[5], 1, "the corner is seen, behind one row of padding");
+  const seen = padOrCrop(patch!.channels[0]!, innerSize).data;
+  assert.deepEqual([seen[0], seen[5], seen[6]], [3, 3, 4], "padding is the smallest voxel");
+  assert.throws(
+    () => choosePatches(labels, { ...options, innerSize: [8, 6, 5], count: 1 }),
+    /innerSize is out of range/,
+  );
 });
 
 Deno.test("samplePatches: bad options and grids are refused", () => {
