@@ -84,7 +84,7 @@ export function matchedSubjects(
     id,
     subject: subjects[i]!,
     actual: actual[i]!,
-    predicted: predicted[i]!?.map((cell) => toNumber(cell, id)) ?? null,
+    predicted: predicted[i]?.map((cell) => toNumber(cell, id)) ?? null,
   })));
   return {
     ids: joined.map(({ id }) => id),
