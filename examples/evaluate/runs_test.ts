@@ -96,6 +96,11 @@ Deno.test("evaluate --runs: pools the folds of a classification by subject; what
     await refused(/P-0\d was held out in .*fold-0 and in .*fold-0 and would count twice/, [runs[0]!, runs[0]!]);
     await refused(/Cannot read the run in .*study: configuration\.json/, [data]);
     await refused(/got neither --runs nor both/, runs, tables);
+    const settings = join(runs[1]!, "configuration.json");
+    const dealt = await readJson(settings);
+    await writeFile(settings, JSON.stringify({ ...dealt, seed: 7 }));
+    await refused(/or in their folds: got .*"seed":0.* and .*"seed":7/, runs);
+    await writeFile(settings, JSON.stringify(dealt));
     const model = await readJson(join(runs[1]!, "model.json"));
     await writeFile(join(runs[1]!, "model.json"), JSON.stringify({ ...model, classes: [...model.classes].reverse() }));
     await refused(/they differ in what they learned/, runs);

@@ -13,6 +13,7 @@ const configurationSchema = z.object({
   unit: z.enum(["case", "subject"]).default("case"),
   folds: z.int().nullable().default(null),
   fold: z.int().nullable().default(null),
+  seed: z.int(),
   ignoreLabel: z.int().nullable().default(null),
 });
 const modelSchema = z.object({
@@ -65,18 +66,19 @@ export interface PooledRuns {
 /**
  * Reads what fine-tuning runs said of the scans that they were evaluated on.
  *
- * @throws UsageError when a folder holds no finished run, runs differ in task, target or classes, or a subject was held out in two of them.
+ * @throws UsageError when a folder holds no finished run, runs differ in task, target, classes or how subjects were dealt into folds, or a
+ * subject was held out in two of them.
  */
 export async function readRuns(folders: readonly string[]): Promise<PooledRuns> {
   const runs = await Promise.all(folders.map(readRun));
-  const kindOf = ({ task, target, classes }: FinetunedRun): string =>
-    JSON.stringify(task === "segment" ? { task, classes } : { task, target, classes });
+  const kindOf = ({ task, target, classes, folds, seed }: FinetunedRun): string =>
+    JSON.stringify({ task, classes, ...(task === "classify" && { target }), ...(folds !== null && { folds, seed }) });
   const other = runs.find((run) => kindOf(run) !== kindOf(runs[0]!));
   if (other) {
     throw new UsageError(
-      `Cannot pool runs: they differ in what they learned: got ${kindOf(runs[0]!)} in ${runs[0]!.folder} and ${
-        kindOf(other)
-      } in ` +
+      `Cannot pool runs: they differ in what they learned, or in their folds: got ${kindOf(runs[0]!)} in ${
+        runs[0]!.folder
+      } and ${kindOf(other)} in ` +
         `${other.folder}. Name the folds of one cross-validation.`,
     );
   }
