@@ -9,8 +9,8 @@ export interface Memory {
   readonly rows: tf.Tensor2D;
   /** Volumes. */
   readonly batch: number;
-  /** Code of each slot, `[batch·slots, width]`; it counts as added to every token of the slot's volume. */
-  readonly codes: tf.Tensor2D;
+  /** Code of each slot, `[batch·slots, width]`; it counts as added to every token of the slot's volume. Undefined adds nothing. */
+  readonly codes: tf.Tensor2D | undefined;
 }
 
 /** What attention gives, and under dropout what is left of the sum of each query's weights. */
@@ -84,7 +84,6 @@ export class CrossAttention {
     const { rows, batch, codes } = memory;
     const [width, heads] = [this.#width, this.#heads];
     const headWidth = width / heads;
-    const slots = groups / batch;
     return tf.tidy(() => {
       const q = this.#splitHeads(this.#project(tf.reshape(x, [-1, width]), 0, 1), batch);
       const [k, v] = (tf.split(this.#project(rows, 1, 2), 2, 1) as tf.Tensor2D[]).map((part) =>
@@ -93,20 +92,23 @@ export class CrossAttention {
       const seed = layerDropoutSeed(this.#rate, { ...options, name: "attention" });
       const fits = headWidth + shareColumns(headWidth) <= MOST_ATTENTION_WIDTH;
       const drop = seed === undefined ? undefined : { dropout: this.#rate, seed };
-      const { mixed, shares } = (fits ? attend : attendWide)(q, k!, v!, drop);
-      const valueWeight = tf.slice(this.#parameter("in_proj_weight"), [2 * width, 0], [width, width]) as tf.Tensor2D;
-      const valueCodes = tf.reshape(this.#splitHeads(tf.matMul(codes, valueWeight, false, true), batch), [
-        batch * heads,
-        slots,
-        1,
-        headWidth,
-      ]);
-      const addition = shares ? tf.mul(tf.reshape(shares, [batch * heads, slots, queries, 1]), valueCodes) : valueCodes;
-      const whole = tf.add(tf.reshape(mixed, [batch * heads, slots, queries, headWidth]), addition);
-      const merged = tf.transpose(tf.reshape(whole, [batch, heads, slots * queries, headWidth]), [0, 2, 1, 3]);
+      const mixture = (fits ? attend : attendWide)(q, k!, v!, drop);
+      const whole = codes ? this.#addCodes(mixture, codes, batch) : mixture.mixed;
+      const merged = tf.transpose(tf.reshape(whole, [batch, heads, -1, headWidth]), [0, 2, 1, 3]);
       const product = tf.matMul(tf.reshape(merged, [-1, width]), this.#parameter("out_proj.weight"), false, true);
       return tf.reshape(tf.add(product, this.#parameter("out_proj.bias")), [groups, queries, width]);
     });
+  }
+
+  /** Adds to each slot's mixture what its code, on every token, adds to the values; `[batch·heads, slots, queries, width/heads]`. */
+  #addCodes({ mixed, shares }: Mixture, codes: tf.Tensor2D, batch: number): tf.Tensor {
+    const [width, heads] = [this.#width, this.#heads];
+    const slots = codes.shape[0] / batch;
+    const valueWeight = tf.slice(this.#parameter("in_proj_weight"), [2 * width, 0], [width, width]) as tf.Tensor2D;
+    const perSlot = [batch * heads, slots, 1, width / heads];
+    const valueCodes = tf.reshape(this.#splitHeads(tf.matMul(codes, valueWeight, false, true), batch), perSlot);
+    const bySlot = (x: tf.Tensor3D): tf.Tensor => tf.reshape(x, [batch * heads, slots, -1, x.shape[2]]);
+    return tf.add(bySlot(mixed), shares ? tf.mul(bySlot(shares), valueCodes) : valueCodes);
   }
 
   /** Applies `count` of the three input projections, from the `first` on, to rows. */

@@ -34,5 +34,7 @@ export {
   releasedPsat,
 } from "./options.ts";
 export * from "./plane_slice_transformer.ts";
+export { PooledReader, type PooledReaderOptions } from "./pooled_reader.ts";
 export { sineCosineCode } from "./position_code.ts";
 export { binOf, type PlaneIndex, type SliceQuestion } from "./questions.ts";
+export type { SliceReader } from "./slice_reader.ts";

@@ -1,4 +1,5 @@
 import type { Random } from "random";
+import { checkSizes } from "./_checks.ts";
 
 /** What fixes the shape of a {@linkcode PlaneSliceTransformer}. */
 export interface PsatShape {
@@ -18,6 +19,11 @@ export interface PsatShape {
   readonly outputWidth?: number;
   /** Slice positions that are told apart along each plane's axis. Default 128. */
   readonly bins?: number;
+  /**
+   * Whether queries and memory are told the question's plane and slice. Default true. Without it a volume has one answer, whatever is asked about
+   * it, as an ablation needs.
+   */
+  readonly placeCode?: boolean;
 }
 
 /** Options of {@linkcode PlaneSliceTransformer}. */
@@ -55,7 +61,7 @@ export function intendedPsat(): PsatSetting {
 export interface PsatParameterCount {
   /** Attention, feed-forward and norms of all layers. */
   readonly decoder: number;
-  /** Table of plane and slice codes. */
+  /** Table of plane and slice codes; 0 without them. */
   readonly sliceCode: number;
   /** Learned queries. */
   readonly queries: number;
@@ -74,14 +80,14 @@ export interface PsatParameterCount {
  * @throws RangeError when a size is not a positive integer or the heads do not divide the width.
  */
 export function countPsatParameters(shape: PsatShape): PsatParameterCount {
-  const { memoryChannels, width, queries, layers, feedForward, outputWidth, bins } = resolveShape(shape);
+  const { memoryChannels, width, queries, layers, feedForward, outputWidth, bins, placeCode } = resolveShape(shape);
   const linear = (from: number, to: number): number => from * to + to;
   const attention = 4 * linear(width, width);
   const norm = 2 * width;
   const layer = 2 * attention + linear(width, feedForward) + linear(feedForward, width) + 3 * norm;
   const parts = {
     decoder: layers * layer,
-    sliceCode: 3 * bins * width,
+    sliceCode: placeCode ? 3 * bins * width : 0,
     queries: queries * width,
     output: linear(width, outputWidth),
     memoryProjection: memoryChannels === width ? 0 : linear(memoryChannels, width),
@@ -91,7 +97,7 @@ export function countPsatParameters(shape: PsatShape): PsatParameterCount {
 
 /** Fills in the defaults and refuses what makes no sense. */
 export function resolveShape(shape: PsatShape): Required<PsatShape> {
-  const resolved: Required<PsatShape> = {
+  const sizes = {
     memoryChannels: shape.memoryChannels,
     width: shape.width ?? 768,
     queries: shape.queries ?? 300,
@@ -101,17 +107,11 @@ export function resolveShape(shape: PsatShape): Required<PsatShape> {
     outputWidth: shape.outputWidth ?? 512,
     bins: shape.bins ?? 128,
   };
-  for (const [name, value] of Object.entries(resolved)) {
-    if (!Number.isSafeInteger(value) || value < 1) {
-      throw new RangeError(
-        `Cannot make a PlaneSliceTransformer: ${name} is wrong: got ${value}, expected a positive integer.`,
-      );
-    }
-  }
-  if (resolved.width % resolved.heads !== 0) {
+  checkSizes("make a PlaneSliceTransformer", sizes);
+  if (sizes.width % sizes.heads !== 0) {
     throw new RangeError(
-      `Cannot make a PlaneSliceTransformer: the heads do not divide the width: got ${resolved.heads}, expected a divisor of ${resolved.width}.`,
+      `Cannot make a PlaneSliceTransformer: the heads do not divide the width: got ${sizes.heads}, expected a divisor of ${sizes.width}.`,
     );
   }
-  return resolved;
+  return { ...sizes, placeCode: shape.placeCode ?? true };
 }

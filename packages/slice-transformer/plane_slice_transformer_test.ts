@@ -4,9 +4,10 @@ import * as tf from "@tensorflow/tfjs-core";
 import { strict as assert } from "node:assert";
 import { readFile } from "node:fs/promises";
 import { Random } from "random";
-import type { PsatOptions } from "./options.ts";
+import { countPsatParameters, type PsatOptions } from "./options.ts";
 import { PlaneSliceTransformer } from "./plane_slice_transformer.ts";
 import type { SliceQuestion } from "./questions.ts";
+import { assertSlopes, greatestDifference, makeMemory, QUESTIONS } from "./testdata/reader_checks.ts";
 
 const fixture = readSafetensors(await readFile(new URL("testdata/psat.safetensors", import.meta.url)));
 
@@ -46,21 +47,6 @@ function makeSmall(overrides: Partial<PsatOptions> = {}): PlaneSliceTransformer 
     random: new Random("psat"),
     ...overrides,
   });
-}
-
-function makeMemory(shape: [number, number, number, number, number], seed = "memory"): tf.Tensor5D {
-  const draw = new Random(seed).normal();
-  return tf.tensor5d(Float32Array.from({ length: tf.util.sizeFromShape(shape) }, draw), shape);
-}
-
-const QUESTIONS: readonly SliceQuestion[] = [
-  { volume: 0, plane: 0, relativePosition: 0.3 },
-  { volume: 1, plane: 2, relativePosition: 0.8 },
-  { volume: 1, plane: 1, relativePosition: 0.05 },
-];
-
-async function greatestDifference(a: tf.Tensor, b: tf.Tensor): Promise<number> {
-  return (await tf.max(tf.abs(tf.sub(a, b))).data())[0]!;
 }
 
 for (const name of Object.keys(fixture.metadata)) {
@@ -198,30 +184,58 @@ for (const [width, heads] of [[6, 3], [12, 3], [129, 1]] as const) {
       const memory = makeMemory([2, 1, 2, 2, width]);
       const loss = (): tf.Scalar =>
         tf.sum(tf.sin(psat.ask(memory, QUESTIONS, { training: true, seed: "s" }))) as tf.Scalar;
-      const { grads } = tf.variableGrads(loss);
-      const draw = new Random("direction").normal();
-      const reach = (size: number): number => Math.min(1, 10 / Math.sqrt(size)); // or large parameters would go far
-      for (const [name, parameter] of psat.parameters) {
-        const values = Float32Array.from({ length: parameter.size }, () => draw() * reach(parameter.size));
-        const direction = tf.tensor(values, parameter.shape);
-        const slope = (await tf.sum(tf.mul(grads[parameter.name]!, direction)).data())[0]!;
-        const original = tf.clone(parameter);
-        const at = async (step: number): Promise<number> => {
-          parameter.assign(tf.add(original, tf.mul(direction, step)));
-          return (await loss().data())[0]!;
-        };
-        const step = 5e-4; // shorter than the way to the next kink of a ReLU
-        const measured = (await at(step) - await at(-step)) / (2 * step);
-        parameter.assign(original);
-        assert.ok(
-          Math.abs(measured - slope) <= 0.02 * Math.max(1, Math.abs(slope)),
-          `${name}: ${slope}, measured ${measured}`,
-        );
-      }
+      await assertSlopes(psat.parameters, loss);
       disposeParameters(psat.parameters);
     },
   );
 }
+
+/** A model without plane and slice codes, and one with codes of 0 and all else equal, which is checked against PyTorch above. */
+function makeUntold(overrides: Partial<PsatOptions> = {}): [PlaneSliceTransformer, PlaneSliceTransformer] {
+  const [untold, told] = [makeSmall({ ...overrides, placeCode: false }), makeSmall(overrides)];
+  for (const [name, parameter] of told.parameters) {
+    parameter.assign(untold.parameters.get(name) ?? tf.zerosLike(parameter));
+  }
+  return [untold, told];
+}
+
+testOnBackends(
+  "PlaneSliceTransformer: without a place code, answers and gradients are those of codes of 0, the same for all slices of a volume",
+  async ({ tolerance }) => {
+    const [untold, told] = makeUntold({ memoryChannels: 5 });
+    assert.ok(!untold.parameters.has("slice_code"));
+    assert.equal(countParameters(untold.parameters), countPsatParameters(untold.shape).total);
+    const memory = tf.variable(makeMemory([3, 2, 2, 2, 5])) as tf.Variable<tf.Rank.R5>;
+    const answers = untold.ask(memory, QUESTIONS);
+    assert.ok(await greatestDifference(answers, told.ask(memory, QUESTIONS)) < 10 * tolerance);
+    const [first, second, third] = tf.unstack(answers);
+    assert.equal(await greatestDifference(second!, third!), 0);
+    assert.ok(await greatestDifference(first!, second!) > 1e-2, "another volume");
+
+    const gradientsOf = (psat: PlaneSliceTransformer): tf.NamedTensorMap =>
+      tf.variableGrads(() => tf.sum(tf.sin(psat.ask(memory, QUESTIONS))) as tf.Scalar).grads;
+    const [got, expected] = [gradientsOf(untold), gradientsOf(told)];
+    assert.ok(await greatestDifference(got[memory.name]!, expected[memory.name]!) < 1e-3);
+    for (const [name, parameter] of untold.parameters) {
+      const reference = expected[told.parameters.get(name)!.name]!;
+      assert.ok(await greatestDifference(got[parameter.name]!, reference) < 1e-3, name);
+    }
+    for (const psat of [untold, told]) disposeParameters(psat.parameters);
+    memory.dispose();
+  },
+);
+
+testOnBackends(
+  "PlaneSliceTransformer: without a place code, under dropout the gradient equals finite differences",
+  async () => {
+    const psat = makeSmall({ dropout: 0.3, queries: 2, placeCode: false });
+    const memory = makeMemory([2, 1, 2, 2, 12]);
+    const loss = (): tf.Scalar =>
+      tf.sum(tf.sin(psat.ask(memory, QUESTIONS, { training: true, seed: "s" }))) as tf.Scalar;
+    await assertSlopes(psat.parameters, loss);
+    disposeParameters(psat.parameters);
+  },
+);
 
 testOnBackends("PlaneSliceTransformer: leaves no tensors but its answer", () => {
   const before = tf.memory().numTensors;

@@ -35,17 +35,24 @@ export interface QuestionSlots {
   readonly slotOfQuestion: readonly number[];
 }
 
+/** A question that was found to be about something. */
+export interface PlacedQuestion {
+  /** Index of its volume in the batch. */
+  readonly volume: number;
+  /** Row of the plane and slice table: `plane·bins + bin`. */
+  readonly codeRow: number;
+}
+
 /**
- * Lays questions out.
+ * Finds what questions are about.
  *
  * @throws RangeError when there is no question, or one is about no volume of the batch, no plane or no position.
  */
-export function layOutQuestions(questions: readonly SliceQuestion[], batch: number, bins: number): QuestionSlots {
+export function placeQuestions(questions: readonly SliceQuestion[], batch: number, bins: number): PlacedQuestion[] {
   if (questions.length === 0) {
     throw new RangeError("Cannot ask about slices: there is no question: got an empty list, expected at least one.");
   }
-  const asked = new Array<number>(batch).fill(0);
-  const placed = questions.map(({ volume, plane, relativePosition }) => {
+  return questions.map(({ volume, plane, relativePosition }) => {
     if (!Number.isSafeInteger(volume) || volume < 0 || volume >= batch) {
       throw new RangeError(
         `Cannot ask about a slice: its volume is not in the batch: got ${volume}, expected an integer in [0, ${batch}).`,
@@ -56,13 +63,22 @@ export function layOutQuestions(questions: readonly SliceQuestion[], batch: numb
         `Cannot ask about a slice: its plane is unknown: got ${plane}, expected 0 (axial), 1 (coronal) or 2 (sagittal).`,
       );
     }
-    return { volume, order: asked[volume]!++, row: plane * bins + binOf(relativePosition, bins) };
+    return { volume, codeRow: plane * bins + binOf(relativePosition, bins) };
   });
+}
+
+/** Lays questions out; refuses them as {@linkcode placeQuestions} does. */
+export function layOutQuestions(questions: readonly SliceQuestion[], batch: number, bins: number): QuestionSlots {
+  const asked = new Array<number>(batch).fill(0);
+  const placed = placeQuestions(questions, batch, bins).map((question) => ({
+    ...question,
+    order: asked[question.volume]!++,
+  }));
   const slotsPerVolume = Math.max(...asked);
   const codeRows = new Array<number>(batch * slotsPerVolume).fill(0);
-  const slotOfQuestion = placed.map(({ volume, order, row }) => {
+  const slotOfQuestion = placed.map(({ volume, order, codeRow }) => {
     const slot = volume * slotsPerVolume + order;
-    codeRows[slot] = row;
+    codeRows[slot] = codeRow;
     return slot;
   });
   return { slotsPerVolume, codeRows, slotOfQuestion };
