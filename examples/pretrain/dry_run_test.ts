@@ -41,6 +41,15 @@ Deno.test("pretrain --dry-run --no-timing: parameters and memory by part, which 
   assert.ok(split < 0.7 * inUse, `${split} of ${inUse}`);
 });
 
+Deno.test("pretrain --dry-run --no-timing: the pooled reader is counted as such, with and without its place code", async () => {
+  const flags = [...TINY_FLAGS, "--no-timing", "--reader=pooled"];
+  const [told, untold] = [await dryRun(...flags), await dryRun(...flags, "--no-place-code")];
+  const linear = 8 * 64 + 64; // deepest channels to the embeddings' width, and its bias
+  assert.equal(numberAfter("… of the pooled reader", untold), linear);
+  assert.equal(numberAfter("… of the pooled reader", told), linear + 3 * 128 * 8);
+  assert.ok(!told.includes("PSAT"));
+});
+
 Deno.test("pretrain --dry-run: what does not fit the device is told by name and amount, and is no error", async () => {
   const printed = await dryRun(...TINY_FLAGS, "--backend=webgpu", "--patch=64", "--features=64,128", "--batch=4");
   assert.match(printed, /This run does not fit this device: .*got \[4,64,64,64,\d+\] float32, .* expected at most/);

@@ -47,6 +47,8 @@ const OPTIONS: readonly OptionSpecification<keyof PretrainingConfiguration>[] = 
   },
   { flags: "--encoder-options <json>", key: "encoderOptions", parse: parseObject },
   { flags: "--preset <name>", key: "preset" },
+  { flags: "--reader <name>", key: "reader" },
+  { flags: "--psat-queries <n>", key: "psatQueries", parse: parseNumber },
   { flags: "--aligner <name>", key: "aligner", shownDefault: "the preset's" },
   { flags: "--learning-rate <rate>", key: "learningRate", parse: parseNumber },
   { flags: "--phantoms <n>", key: "phantoms", parse: parseNumber },
@@ -74,6 +76,7 @@ const OPTIONS: readonly OptionSpecification<keyof PretrainingConfiguration>[] = 
 export function addPretrainingOptions(command: Command): Command {
   return addSchemaOptions(command, configurationSchema, OPTIONS)
     .option("--no-augment", "train on scans as they are (default: vary pose and intensity of every second)")
+    .option("--no-place-code", "do not tell what answers the plane and slice, as an ablation (default: tell them)")
     .option("--recompute", `${configurationSchema.shape.recompute.description} (default: off)`)
     .option("--strict", "stop at the first unusable scan (default: leave it out and say so)")
     .option("--config <file>", "JSON file of configuration keys; flags win over it (default: none)")

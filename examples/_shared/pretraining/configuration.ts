@@ -11,6 +11,9 @@ export const SIZE_NAMES = ["small", "paper"] as const;
 const positiveInteger = z.int().positive();
 const fraction = z.number().gt(0).lt(1);
 
+/** What can answer questions from the deepest features: PSAT, or for ablations a linear map of their mean. */
+export const READER_NAMES = ["psat", "pooled"] as const;
+
 /** Shape of a pretraining configuration: every key, its bounds and its default. */
 export const configurationSchema = z.strictObject({
   data: z.string().min(1).nullable().default(null)
@@ -62,6 +65,10 @@ export const configurationSchema = z.strictObject({
   captionNoise: z.number().min(0).max(1).default(0).describe("share of training captions shuffled, for stress tests"),
   augment: z.boolean().default(true).describe("vary pose and intensity of every second training scan"),
   embeddingWidth: positiveInteger.default(64).describe("width of the space that scans, slices and captions share"),
+  reader: z.enum(READER_NAMES).default("psat").describe(
+    "what answers from the deepest features: psat, or pooled, a linear map of their mean",
+  ),
+  placeCode: z.boolean().default(true).describe("tell what answers the plane and slice that it is asked about"),
   psatWidth: positiveInteger.default(64).describe("width of PSAT"),
   psatQueries: positiveInteger.default(8).describe("learnable queries of PSAT"),
   psatLayers: positiveInteger.default(2).describe("decoder layers of PSAT"),

@@ -158,18 +158,21 @@ function diskBytes(
 
 function tableOf(estimate: RunEstimate, configuration: ResolvedConfiguration): readonly (readonly string[])[] {
   const { plan: { parameters, memory, doesNotFit }, timing } = estimate;
-  const { steps, batch, patch } = configuration;
-  const parts = Object.entries(parameters);
+  const { steps, batch, patch, reader } = configuration;
+  const names = { reader: reader === "psat" ? "PSAT" : "the pooled reader" };
+  const parts = Object.entries(parameters).map(([part, count]) =>
+    [names[part as keyof typeof names] ?? `the ${part}`, count] as const
+  );
   const trained = parts.reduce((sum, [, count]) => sum + count, 0);
   const scanBytes = 2 * 4 * batch * patch[0] * patch[1] * patch[2]; // masked and whole
   const held = BYTES_PER_PARAMETER * trained + scanBytes;
   return [
     ["what the run will take", ""],
     ["trained parameters", trained.toLocaleString("en")],
-    ...parts.map(([name, count]) => [`… of ${withArticle(name)}`, count.toLocaleString("en")]),
+    ...parts.map(([name, count]) => [`… of ${name}`, count.toLocaleString("en")]),
     ...planRows(memory === doesNotFit ? "does not fit this device, see below" : memory),
     ...parts.map(([name, count]) => [
-      `… weights, gradients and moments of ${withArticle(name)}`,
+      `… weights, gradients and moments of ${name}`,
       mebibytes(BYTES_PER_PARAMETER * count),
     ]),
     [`… ${batch} scans, masked and whole`, mebibytes(scanBytes)],
@@ -194,8 +197,6 @@ function describeSlowStep(seconds: number): string {
   const peakBytes = deviceMemory()?.peakBytes;
   return `${seconds.toFixed(1)} s` + (peakBytes === undefined ? "" : `, at most ${mebibytes(peakBytes)} held`);
 }
-
-const withArticle = (part: string): string => part === "PSAT" ? part : `the ${part}`;
 
 /** Bytes, and what takes most of them. */
 function planRows(plan: MemoryPlan | string): readonly (readonly string[])[] {

@@ -7,13 +7,12 @@ import {
 } from "@med3d/encoder3d";
 import { disposeParameters, joinParameters, type Parameters } from "@med3d/nn";
 import { type Aligner, type BufferedAligner, createAligner, PlanWeightedAligner } from "@med3d/pot-align";
-import { PlaneSliceTransformer } from "@med3d/slice-transformer";
 import { computeCachedGradients, type DifferentiatedLoss, type LossResult, type PartResult } from "@med3d/training";
 import * as tf from "@tensorflow/tfjs-core";
 import { Random } from "random";
 import type { Batch, Question } from "./batches.ts";
 import { type MicroBatch, sliceScans, splitBatch } from "./micro_batches.ts";
-import { PRESETS } from "./presets.ts";
+import { createReader } from "./reader.ts";
 import type { ResolvedConfiguration } from "./resolve.ts";
 
 /** Loss terms of a step, before weighting. */
@@ -37,7 +36,7 @@ export interface ModelLoss {
 export interface PretrainingModel {
   /** The 3D encoder: what pretraining is for. */
   readonly encoder: Encoder3D;
-  /** All trained parameters: `encoder.…`, `psat.…`, `decoder.…`, `head.…`, `align.…`. */
+  /** All trained parameters: `encoder.…`, `psat.…` or `pooled.…`, `decoder.…`, `head.…`, `align.…`. */
   readonly parameters: Parameters;
   /** State that is not trained but belongs into a checkpoint, such as an adaptive mass. */
   readonly buffers: Parameters;
@@ -86,18 +85,10 @@ export interface ModelOptions {
 /** Makes the model of a configuration, seeded by it. */
 export function createPretrainingModel(options: ModelOptions): PretrainingModel {
   const { configuration, encoder, embeddingWidth } = options;
-  const { seed, preset } = configuration;
-  const { feedForward, memoryPosition, initialDeviation } = PRESETS[preset];
+  const { seed } = configuration;
   const random = (part: string): Random => new Random(`${seed}/${part}`);
-  const psat = new PlaneSliceTransformer({
+  const reader = createReader(configuration, {
     memoryChannels: encoder.channels.at(-1)!,
-    width: configuration.psatWidth,
-    queries: configuration.psatQueries,
-    layers: configuration.psatLayers,
-    heads: configuration.psatHeads,
-    feedForward,
-    memoryPosition,
-    initialDeviation,
     outputWidth: embeddingWidth,
     random: random("psat"),
   });
@@ -123,11 +114,11 @@ export function createPretrainingModel(options: ModelOptions): PretrainingModel 
   const textAligner = stateful ? makeAligner() : imageAligner;
 
   const answer = (memory: tf.Tensor5D, questions: readonly Question[], dropout?: string): tf.Tensor2D =>
-    psat.ask(memory, questions, dropout === undefined ? {} : { training: true, seed: dropout });
+    reader.ask(memory, questions, dropout === undefined ? {} : { training: true, seed: dropout });
 
   const parameters = joinParameters({
     encoder: encoder.parameters,
-    psat: psat.parameters,
+    [configuration.reader]: reader.parameters,
     decoder: decoder.parameters,
     head: head?.parameters ?? new Map(),
     ...(stateful

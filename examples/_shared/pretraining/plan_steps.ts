@@ -1,5 +1,6 @@
 import { countParameters, type Parameters } from "@med3d/nn";
 import { type BackendChoice, deviceMemory, GpuError, type MemoryPlan, planMemory } from "@med3d/webgpu-kernels";
+import { READER_NAMES } from "./configuration.ts";
 import type { Corpus } from "./corpus.ts";
 import { createPretrainingModel } from "./model.ts";
 import type { PreparedRun } from "./prepare_run.ts";
@@ -11,7 +12,7 @@ export const BYTES_PER_PARAMETER = 4 * 4;
 /** What steps will take, known before one ran. */
 export interface StepPlan {
   /** Trained parameters of each part, the encoder first. */
-  readonly parameters: Readonly<Record<"encoder" | "PSAT" | "decoder" | "alignment", number>>;
+  readonly parameters: Readonly<Record<"encoder" | "reader" | "decoder" | "alignment", number>>;
   /** What a WebGPU device has to provide; where none could, why. */
   readonly memory: MemoryPlan | string;
   /** Why the device at hand cannot hold a step, and by how much; undefined where it can for all that is known. */
@@ -46,7 +47,7 @@ function countParts(parameters: Parameters): StepPlan["parameters"] {
     countParameters(new Map([...parameters].filter(([name]) => parts.some((part) => name.startsWith(`${part}.`)))));
   return {
     encoder: under("encoder"),
-    PSAT: under("psat"),
+    reader: under(...READER_NAMES),
     decoder: under("decoder", "head"),
     alignment: under("align"),
   };

@@ -87,6 +87,8 @@ function whatDecides(configuration: ResolvedConfiguration, corpus: Corpus): Json
     strict: _strict,
     size: _size,
     microBatch,
+    reader,
+    placeCode,
     backend: _backend,
     ...rest
   } = configuration;
@@ -94,6 +96,8 @@ function whatDecides(configuration: ResolvedConfiguration, corpus: Corpus): Json
   return {
     ...rest,
     ...(microBatch === null ? {} : { microBatch }), // random draws and batch norms go by it
+    ...(reader === "psat" ? {} : { reader }), // absent at their defaults, as in checkpoints that know neither key
+    ...(placeCode ? {} : { placeCode }),
     encoderId: corpus.encoderId,
     trainingScans: createHash("sha256").update(ids).digest("hex"),
   };
