@@ -12,7 +12,13 @@ import { strict as assert } from "node:assert";
 import { Random } from "random";
 import { PooledReader, type PooledReaderOptions } from "./pooled_reader.ts";
 import { binOf, type SliceQuestion } from "./questions.ts";
-import { assertSlopes, greatestDifference, makeMemory, QUESTIONS } from "./testdata/reader_checks.ts";
+import {
+  assertLeavesNothing,
+  assertSlopes,
+  greatestDifference,
+  makeMemory,
+  QUESTIONS,
+} from "./testdata/reader_checks.ts";
 
 const [CHANNELS, WIDTH, BINS] = [5, 6, 16];
 
@@ -114,15 +120,7 @@ testOnBackends("PooledReader: initial values come from the seed, codes with the 
 });
 
 testOnBackends("PooledReader: leaves no tensors but its answer", () => {
-  const before = tf.memory().numTensors;
-  const reader = makeReader();
-  const memory = makeMemory([2, 2, 2, 2, CHANNELS]);
-  const made = tf.memory().numTensors;
-  for (let i = 0; i < 20; i++) reader.ask(memory, QUESTIONS, { training: true, seed: `${i}` }).dispose();
-  assert.equal(tf.memory().numTensors, made);
-  memory.dispose();
-  disposeParameters(reader.parameters);
-  assert.equal(tf.memory().numTensors, before);
+  for (const placeCode of [true, false]) assertLeavesNothing(() => makeReader({ placeCode }));
 });
 
 testOnBackends("PooledReader: wrong sizes, memories and questions are refused", () => {

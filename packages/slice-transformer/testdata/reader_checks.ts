@@ -1,8 +1,9 @@
-import type { Parameters } from "@med3d/nn";
+import { disposeParameters, type Parameters } from "@med3d/nn";
 import * as tf from "@tensorflow/tfjs-core";
 import { strict as assert } from "node:assert";
 import { Random } from "random";
 import type { SliceQuestion } from "../questions.ts";
+import type { SliceReader } from "../slice_reader.ts";
 
 /** Questions about two volumes, of every plane. */
 export const QUESTIONS: readonly SliceQuestion[] = [
@@ -44,4 +45,17 @@ export async function assertSlopes(parameters: Parameters, loss: () => tf.Scalar
       `${name}: ${slope}, measured ${measured}`,
     );
   }
+}
+
+/** Asks a reader of five channels again and again; nothing but its answers may be left, and of its own nothing once it is disposed of. */
+export function assertLeavesNothing(make: () => SliceReader): void {
+  const before = tf.memory().numTensors;
+  const reader = make();
+  const memory = makeMemory([2, 2, 2, 2, 5]);
+  const made = tf.memory().numTensors;
+  for (let i = 0; i < 20; i++) reader.ask(memory, QUESTIONS, { training: true, seed: `${i}` }).dispose();
+  assert.equal(tf.memory().numTensors, made);
+  memory.dispose();
+  disposeParameters(reader.parameters);
+  assert.equal(tf.memory().numTensors, before);
 }
