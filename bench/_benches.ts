@@ -8,9 +8,11 @@ export interface NamedBench {
   readonly results: string;
   /** Options with a value that it knows, of those that can be given to all benches at once. */
   readonly shared: readonly string[];
+  /** Whether it runs only where it is named, because it trains for long. Default false. */
+  readonly namedOnly?: boolean;
 }
 
-/** Every bench of speed and memory, in the order in which all are run. */
+/** Every bench of speed and memory, and those that train, in the order in which all are run. */
 export const BENCHES: readonly NamedBench[] = [
   {
     name: "conv3d",
@@ -65,6 +67,14 @@ export const BENCHES: readonly NamedBench[] = [
     shared: ["--runs", "--python"],
   },
   { name: "caption", title: "Captioning", file: "caption_bench.ts", results: "caption.md", shared: ["--runs"] },
+  {
+    name: "psat",
+    title: "Ablations of PSAT",
+    file: "psat_ablation_bench.ts",
+    results: "psat_ablation.md",
+    shared: [],
+    namedOnly: true,
+  },
 ];
 
 /** The command line is wrong. */
@@ -88,7 +98,7 @@ export function selectBenches(args: readonly string[]): Selection {
   const others = args.filter((argument) => argument !== "--write");
   const end = others.findIndex((argument) => argument.startsWith("--"));
   const [names, options] = end < 0 ? [others, []] : [others.slice(0, end), others.slice(end)];
-  const benches = names.length === 0 ? BENCHES : names.map((name) => {
+  const benches = names.length === 0 ? BENCHES.filter(({ namedOnly }) => !namedOnly) : names.map((name) => {
     const bench = BENCHES.find((one) => one.name === name);
     if (bench) return bench;
     const expected = BENCHES.map((one) => one.name).join(", ");
