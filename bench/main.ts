@@ -3,8 +3,9 @@
  *
  *     deno task bench [NAME ...] [--write] [options of the benches]
  *
- * Without a name all are run but those that train for long (psat). `--runs N` and `--python PYTHON` (which has torch) go to those benches that know them; other options are for one
- * bench, named alone, and stand at the head of its file. `--write` stores each table in bench/results; text there from the heading `## Remarks` on is kept.
+ * Without a name all are run but those that train for long (psat). `--runs N` and `--python PYTHON` (which has torch) go to those benches that
+ * know them; other options are for one bench, named alone, and stand at the head of its file. `--write` stores each table in bench/results; text
+ * there from the heading `## Remarks` on is kept.
  */
 import { readFile, writeFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";

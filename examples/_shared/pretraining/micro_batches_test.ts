@@ -120,6 +120,16 @@ for (const preset of ["released", "intended", "robust"]) {
   );
 }
 
+testOnBackends("micro-batches: the readers of ablations get the whole batch's loss and gradients, too", async () => {
+  for (const settings of [{ placeCode: false }, { reader: "pooled" }, { reader: "pooled", placeCode: false }]) {
+    const options: LossOptions = { training: false, seed: "step" };
+    const whole = await differentiate(settings, options, false);
+    assertSame((await differentiate({ ...settings, microBatch: 2 }, options, true)).values, whole.values);
+    assert.ok([...whole.values.keys()].some((name) => name.startsWith(`${settings.reader ?? "psat"}.`)));
+    assert.equal([...whole.values.keys()].some((name) => name.endsWith("slice_code")), settings.placeCode !== false);
+  }
+});
+
 testOnBackends("micro-batches: with dropout and drop path, both passes draw the same", async () => {
   const settings = { encoder: "nnformer", encoderOptions: NNFORMER, microBatch: 1 };
   const options: LossOptions = { training: true, seed: "step" };
