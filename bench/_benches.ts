@@ -8,11 +8,11 @@ export interface NamedBench {
   readonly results: string;
   /** Options with a value that it knows, of those that can be given to all benches at once. */
   readonly shared: readonly string[];
-  /** Whether it runs only where it is named, because it trains for long. Default false. */
+  /** Whether it runs only where it is named, because it takes long. Default false. */
   readonly namedOnly?: boolean;
 }
 
-/** Every bench of speed and memory, and those that train, in the order in which all are run. */
+/** Every bench of speed and memory, and those that take long, in the order in which all are run. */
 export const BENCHES: readonly NamedBench[] = [
   {
     name: "conv3d",
@@ -50,6 +50,21 @@ export const BENCHES: readonly NamedBench[] = [
     file: "resample_bench.ts",
     results: "resample.md",
     shared: ["--runs"],
+  },
+  {
+    name: "finetune",
+    title: "Step of fine-tuning",
+    file: "finetuning_step_bench.ts",
+    results: "finetuning_step.md",
+    shared: ["--python"],
+  },
+  {
+    name: "predict",
+    title: "Predicting whole scans",
+    file: "prediction_bench.ts",
+    results: "prediction.md",
+    shared: ["--python"],
+    namedOnly: true,
   },
   { name: "memory", title: "Memory", file: "memory_bench.ts", results: "memory.md", shared: [] },
   {

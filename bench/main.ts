@@ -3,7 +3,7 @@
  *
  *     deno task bench [NAME ...] [--write] [options of the benches]
  *
- * Without a name all are run but those that train for long (psat). `--runs N` and `--python PYTHON` (which has torch) go to those benches that
+ * Without a name all are run but those that take long (psat, predict). `--runs N` and `--python PYTHON` (which has torch) go to those benches that
  * know them; other options are for one bench, named alone, and stand at the head of its file. `--write` stores each table in bench/results; text
  * there from the heading `## Remarks` on is kept.
  */
