@@ -46,12 +46,53 @@ export async function writeSplit(
   await writeWhole(join(folder, SPLIT_FILE), JSON.stringify({ data, ...sides }, null, 1) + "\n");
 }
 
+/** What a scan is to the scans that weights were made from. */
+export interface SeenAs {
+  /** Name of the scan that the weights were made from. */
+  readonly id: string;
+  /** What both share. */
+  readonly same: "subject" | "scan";
+}
+
 /**
- * Refuses to test on what weights were made from: a scan with the same content, or, from the same data, of the same subject.
+ * Finds what weights were made from: scans with the same content, or, from the same data, of the same subject.
  *
  * @param folder Of the run that made the weights.
- * @param data What is tested on, as an absolute path; null for phantoms.
- * @param scans The scans that are tested on.
+ * @param data What the scans are from, as an absolute path; null for phantoms.
+ * @param scans The scans in question.
+ * @returns Those that were seen, by name; nothing where the run does not say what it learned from.
+ */
+export async function findSeen(
+  folder: string,
+  data: string | null,
+  scans: readonly SplitScan[],
+): Promise<Map<string, SeenAs> | undefined> {
+  const text = await readFile(join(folder, SPLIT_FILE), "utf8").catch(() => undefined);
+  const parsed = text === undefined ? undefined : splitSchema.safeParse(JSON.parse(text));
+  if (!parsed?.success) return undefined;
+  const learned = [...parsed.data.training, ...parsed.data.validation];
+  const contents = new Map(learned.flatMap((scan) => scan.content === null ? [] : [[scan.content, scan.id] as const]));
+  const subjects = new Map(
+    parsed.data.data === data ? learned.map(({ subject, id }) => [subject, id] as const) : [],
+  );
+  const seen = new Map<string, SeenAs>();
+  for (const { id, subject, content } of scans) {
+    const bySubject = subjects.get(subject);
+    const hash = bySubject === undefined && contents.size > 0 ? await contentOf(content) : null;
+    const found = bySubject ?? (hash === null ? undefined : contents.get(hash));
+    if (found !== undefined) seen.set(id, { id: found, same: bySubject === undefined ? "scan" : "subject" });
+  }
+  return seen;
+}
+
+/** Says that a run does not tell what it learned from. */
+export function unknownTraining(folder: string): string {
+  return `${folder} does not say which scans it learned from (no sound ${SPLIT_FILE}): make sure that they are not among those tested on`;
+}
+
+/**
+ * Refuses to test on what weights were made from, as {@linkcode findSeen} finds it.
+ *
  * @returns A notice where the run does not say what it learned from.
  * @throws UsageError naming the first scan that was seen.
  */
@@ -60,23 +101,12 @@ export async function checkUnseen(
   data: string | null,
   scans: readonly SplitScan[],
 ): Promise<string | undefined> {
-  const text = await readFile(join(folder, SPLIT_FILE), "utf8").catch(() => undefined);
-  const parsed = text === undefined ? undefined : splitSchema.safeParse(JSON.parse(text));
-  if (!parsed?.success) {
-    return `${folder} does not say which scans it learned from (no sound ${SPLIT_FILE}): make sure that they are not among those tested on`;
-  }
-  const seen = [...parsed.data.training, ...parsed.data.validation];
-  const contents = new Map(seen.flatMap((scan) => scan.content === null ? [] : [[scan.content, scan.id] as const]));
-  const subjects = new Map(
-    parsed.data.data === data ? seen.map(({ subject, id }) => [subject, id] as const) : [],
-  );
-  for (const { id, subject, content } of scans) {
-    const hash = contents.size > 0 ? await contentOf(content) : null;
-    const found = subjects.get(subject) ?? (hash === null ? undefined : contents.get(hash));
-    if (found === undefined) continue;
+  const seen = await findSeen(folder, data, scans);
+  if (!seen) return unknownTraining(folder);
+  for (const [id, { id: found, same }] of seen) {
     throw new UsageError(
       `Cannot test on ${id}: the weights of ${folder} were made from ${
-        found === id ? "it" : `${found}, the same ${subjects.has(subject) ? "subject" : "scan"}`
+        found === id ? "it" : `${found}, the same ${same}`
       }. Pretrain with these scans held out: the data's own split, or the same seed and held-out share on the same scans.`,
     );
   }

@@ -42,7 +42,7 @@ export function disposeBatch(batch: Batch): void {
 }
 
 /** Puts a slice of scan number `volume` of a batch as a question. */
-export function questionAbout(slice: CorpusSlice, volume: number): Question {
+export function questionAbout(slice: Pick<CorpusSlice, "plane" | "relativePosition">, volume: number): Question {
   return { volume, plane: PLANES.indexOf(slice.plane) as 0 | 1 | 2, relativePosition: slice.relativePosition };
 }
 

@@ -52,6 +52,8 @@ export interface CorpusOptions {
 /** A corpus and what was wrong with the scans that are not in it. */
 export interface BuiltCorpus {
   readonly corpus: Corpus;
+  /** The frozen encoders that its vectors came from. */
+  readonly encoder: FrozenEncoder;
   /** What is wrong or odd about scans; those with an error were left out. */
   readonly findings: readonly Finding[];
   /** What was done to the voxels of the first scan, line by line, as an example of all. */
@@ -136,7 +138,7 @@ export async function buildCorpus(sources: readonly ScanSource[], options: Corpu
     embeddingWidth: encoder.width,
     encoderId: encoder.id,
   };
-  return { corpus, findings, history };
+  return { corpus, encoder, findings, history };
 }
 
 /** Makes and stores the vectors of a scan where an encoder is given, and lets the pixels go. */
@@ -222,8 +224,8 @@ function fitEncoder(training: readonly ReadScan[], { seed, embeddingWidth }: Res
 }
 
 /** What is asked about a scan; vectors are looked up whenever they are read. */
-function toCorpusScan(
-  { source, slices, captions }: ReadScan,
+export function toCorpusScan(
+  { source, slices, captions }: Pick<ReadScan, "source" | "slices" | "captions">,
   vectors: Vectors,
   loadInput: () => Promise<Volume>,
 ): CorpusScan {

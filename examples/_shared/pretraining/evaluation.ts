@@ -38,11 +38,25 @@ export async function evaluate(
   corpus: Corpus,
   configuration: ResolvedConfiguration,
 ): Promise<Evaluation> {
-  const slices = corpus.heldOut.flatMap((scan, index) => scan.slices.map((slice) => ({ scan: index, slice })));
-  const width = corpus.embeddingWidth;
+  return {
+    ...await evaluateAlignment(model, corpus.heldOut, corpus.embeddingWidth),
+    reconstruction: await reconstructionErrors(model, corpus, configuration),
+  };
+}
+
+/** How answers and their targets lie to each other. */
+export type AlignmentEvaluation = Omit<Evaluation, "reconstruction">;
+
+/** Evaluates what a model answers about captioned scans: retrieval and modality gap. */
+export async function evaluateAlignment(
+  model: PretrainingModel,
+  scans: readonly CorpusScan[],
+  width: number,
+): Promise<AlignmentEvaluation> {
+  const slices = scans.flatMap((scan, index) => scan.slices.map((slice) => ({ scan: index, slice })));
   const answers = new Float32Array(slices.length * width);
   let offset = 0;
-  for (const scan of corpus.heldOut) {
+  for (const scan of scans) {
     answers.set(await answersAbout(model, scan), offset);
     offset += scan.slices.length * width;
   }
@@ -54,7 +68,7 @@ export async function evaluate(
   );
   const retrieval = [["answer → caption", captions], ["answer → slice", images]] as const;
   return {
-    scans: corpus.heldOut.length,
+    scans: scans.length,
     questions: slices.length,
     retrieval: retrieval.flatMap(([direction, targets]) => [
       retrieve(answers, targets, { width, direction, pool: "all held-out slices", candidatesOf: () => all }),
@@ -62,7 +76,6 @@ export async function evaluate(
     ]),
     gapToCaptions: modalityGap(answers, captions, width),
     gapToSlices: modalityGap(answers, images, width),
-    reconstruction: await reconstructionErrors(model, corpus, configuration),
   };
 }
 

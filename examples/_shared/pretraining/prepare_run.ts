@@ -47,7 +47,8 @@ export async function prepareRun(
   return { backend, configuration, scans, encoder };
 }
 
-function makeEncoder(configuration: ResolvedConfiguration): Encoder3D {
+/** Makes the 3D encoder of a configuration, seeded by it. @throws UsageError when its options do not fit it. */
+export function makeEncoder(configuration: ResolvedConfiguration): Encoder3D {
   const options = { ...encoderArguments(configuration), random: new Random(`${configuration.seed}/encoder`) };
   try {
     return createEncoder(configuration.encoder as EncoderName, options as unknown as EncoderOptionsByName[EncoderName]);

@@ -86,7 +86,8 @@ export function candidatesAtTheSamePlace(places: readonly Place[]): (query: numb
   };
 }
 
-function cosine(a: Float32Array, rowA: number, b: Float32Array, rowB: number, width: number): number {
+/** Cosine between row `rowA` of `a` and row `rowB` of `b`, both `[rows, width]` in C order; 0 where a row is zero. */
+export function cosine(a: Float32Array, rowA: number, b: Float32Array, rowB: number, width: number): number {
   let dot = 0;
   let squaredA = 0;
   let squaredB = 0;

@@ -10,6 +10,7 @@ import { figuresTable, formatTable, retrievalTable } from "../report/table.ts";
 import { buildCorpus, type BuiltCorpus } from "./build_corpus.ts";
 import type { PretrainingConfiguration } from "./configuration.ts";
 import { type KeptEncoder, loadEncoder2d } from "./encoder2d.ts";
+import { writeEmbeddingSpace } from "./embedding_space.ts";
 import { evaluate, type Evaluation } from "./evaluation.ts";
 import { exportWeights } from "./export_weights.ts";
 import { createPretrainingModel, type ModelParts } from "./model.ts";
@@ -75,6 +76,7 @@ export async function pretrain(
     await writeWhole(join(out, RUN_FILES.findings), JSON.stringify(findings, null, 2) + "\n");
     printFindings(findings, out);
     const { corpus } = built;
+    await writeEmbeddingSpace(out, built.encoder);
     await writeSplit(out, configuration.data && resolve(configuration.data), {
       training: scans.scans.filter(({ heldOut }) => !heldOut),
       validation: [],

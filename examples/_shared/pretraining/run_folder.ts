@@ -15,6 +15,7 @@ export const RUN_FILES = {
   model: "model.safetensors",
   encoder: "encoder.safetensors",
   sidecar: "adaptation_plan.json",
+  embeddingSpace: "embedding_space.json",
 } as const;
 
 const DEFAULT_FOLDER = "runs/pretrain";

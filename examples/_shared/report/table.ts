@@ -4,7 +4,7 @@ import type { Evaluation } from "../pretraining/evaluation.ts";
 export type Table = readonly (readonly string[])[];
 
 /** Retrieval with the chance level beside it. */
-export function retrievalTable({ retrieval }: Evaluation): Table {
+export function retrievalTable({ retrieval }: Pick<Evaluation, "retrieval">): Table {
   return [
     ["retrieval on held-out scans", "among", "candidates", "R@1", "chance", "R@5", "chance"],
     ...retrieval.map((row) => [
@@ -27,6 +27,13 @@ export function figuresTable({ reconstruction, gapToCaptions, gapToSlices }: Eva
     [`reconstruction error (MSE, ${where})`, reconstruction.network.toFixed(5)],
     ["… of predicting the mean training scan", reconstruction.meanScan.toFixed(5)],
     ["… of predicting the mean intensity", reconstruction.meanIntensity.toFixed(5)],
+    ...gapRows({ gapToCaptions, gapToSlices }),
+  ];
+}
+
+/** The modality gap alone. */
+export function gapRows({ gapToCaptions, gapToSlices }: Pick<Evaluation, "gapToCaptions" | "gapToSlices">): Table {
+  return [
     ["modality gap, answers to captions (0…2)", gapToCaptions.toFixed(3)],
     ["modality gap, answers to slices (0…2)", gapToSlices.toFixed(3)],
   ];
