@@ -9,8 +9,9 @@
  * has torch, monai, safetensors and dynamic-network-architectures, takes over initial weights, batch and learning rates, and runs
  * tools/oracles/finetuning_step.py; the bench fails where the losses of the first step differ by more than 1e-4 of their size.
  *
- * Prints the median over the steps after those of the warm-up, in which shaders compile; the highest memory of the whole process (VmHWM: a device in
- * software has its buffers there too), and of device buffers alone.
+ * Prints the median over the steps after those of the warm-up, in which shaders compile, with the least and the most of them: far apart, other work
+ * disturbed the run. Beside it the highest memory of the whole process (VmHWM: a device in software has its buffers there too), and of device buffers
+ * alone.
  */
 import type { SegmentationNetwork } from "@med3d/downstream";
 import { countParameters, saveStateDict, writeSafetensors } from "@med3d/nn";
@@ -192,7 +193,8 @@ async function compare(): Promise<void> {
   });
   const peer = await readPeer<Figures>("finetuning_step.py", options, ["--folder", Deno.env.get(FOLDER)!]);
   if (peer) checkAlike(ours[0]!, peer);
-  const secondsOf = ({ seconds }: Figures): number => median(seconds.slice(Number(options["warm-up"])));
+  const timed = ({ seconds }: Figures): readonly number[] => seconds.slice(Number(options["warm-up"]), -1); // losses are read one step late: the last one is there with the one before
+  const secondsOf = (figures: Figures): number => median(timed(figures));
   const mebibytes = (bytes: number | undefined): string => bytes === undefined ? "–" : (bytes / 2 ** 20).toFixed(0);
   const rows = [
     ...ours.map((figures, i) => ["ours", CASES[i]!, figures] as const),
@@ -201,6 +203,7 @@ async function compare(): Promise<void> {
     side,
     batch,
     secondsOf(figures).toFixed(3),
+    `${Math.min(...timed(figures)).toFixed(3)}–${Math.max(...timed(figures)).toFixed(3)}`,
     peer && side === "ours" ? formatRatio(secondsOf(figures) / secondsOf(peer)) : "",
     mebibytes(figures.peakBytes),
     peer && side === "ours" ? formatRatio(figures.peakBytes / peer.peakBytes) : "",
@@ -210,7 +213,18 @@ async function compare(): Promise<void> {
   ]);
   const version = peer ? [`PyTorch ${peer.version}, ${peer.threads} threads`] : [];
   await report.print([
-    ["side", "batches", "s/step", "ratio", "process MiB", "ratio", "device MiB", "first loss", "last loss"],
+    [
+      "side",
+      "batches",
+      "s/step",
+      "least–most",
+      "ratio",
+      "process MiB",
+      "ratio",
+      "device MiB",
+      "first loss",
+      "last loss",
+    ],
     ...rows,
   ], {
     devices: [ours[0]!.device!, ...version],
@@ -218,7 +232,9 @@ async function compare(): Promise<void> {
       `${options.batch}×${options.patch.replaceAll(",", "×")} voxels of ${ours[0]!.data}, ${
         ours[0]!.parameters
       } parameters, float32; median of ` +
-      `${options.steps} steps without the first ${options["warm-up"]}, wall clock; ratios of ours to PyTorch's.`,
+      `${options.steps} steps without the first ${
+        options["warm-up"]
+      } and the last, wall clock; ratios of ours to PyTorch's.`,
   });
 }
 
