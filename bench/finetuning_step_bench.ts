@@ -4,8 +4,8 @@
  *
  *     deno task bench finetune [--python PYTHON] [--data FOLDER] [--steps 40] [--warm-up 10] [--patch 32,48,32] [--batch 2] [--limit 900]
  *
- * Two cases, each in a process of its own: the same batch in every step, and batches drawn, cut and augmented as in a run (the next while the device
- * computes). The scans are Decathlon's hippocampus below MED3D_DATA (default: shared/data beside the repository), or phantoms where it is not there. PYTHON
+ * Two cases, each in a process of its own: the same batch in every step, and batches drawn, cut and augmented as in a run (the next while
+ * the device computes). The scans are Decathlon's hippocampus below MED3D_DATA (default: shared/data beside the repository), or phantoms where it is not there. PYTHON
  * has torch, monai, safetensors and dynamic-network-architectures, takes over initial weights, batch and learning rates, and runs
  * tools/oracles/finetuning_step.py; the bench fails where the losses of the first step differ by more than 1e-4 of their size.
  *
@@ -193,7 +193,8 @@ async function compare(): Promise<void> {
   });
   const peer = await readPeer<Figures>("finetuning_step.py", options, ["--folder", Deno.env.get(FOLDER)!]);
   if (peer) checkAlike(ours[0]!, peer);
-  const timed = ({ seconds }: Figures): readonly number[] => seconds.slice(Number(options["warm-up"]), -1); // losses are read one step late: the last one is there with the one before
+  // Losses are read one step late: the last one is there with the one before.
+  const timed = ({ seconds }: Figures): readonly number[] => seconds.slice(Number(options["warm-up"]), -1);
   const secondsOf = (figures: Figures): number => median(timed(figures));
   const mebibytes = (bytes: number | undefined): string => bytes === undefined ? "–" : (bytes / 2 ** 20).toFixed(0);
   const rows = [

@@ -199,7 +199,8 @@ function refuseAllSeen(weights: string, { scans }: AskedScans): never {
   throw new UsageError(
     `Cannot test on ${
       scans[0]?.path ?? "nothing"
-    }: the weights of ${weights} were made from all of ${scans.length} scans. Name others, or pass --include-seen, which leaves them out of all figures.`,
+    }: the weights of ${weights} were made from all of ${scans.length} scans. ` +
+      `Name others, or pass --include-seen, which leaves them out of all figures.`,
   );
 }
 
