@@ -3,8 +3,8 @@
  */
 import { writeWhole } from "../_shared/pretraining/run_folder.ts";
 import { readConfigurationFile } from "../_shared/pretraining/configuration.ts";
-import { createCommand, EXIT, runProgram } from "../_shared/command.ts";
-import { type ComparedCell, listCells } from "../_shared/comparison/cells.ts";
+import { createCommand, EXIT, parseNumbers, runProgram } from "../_shared/command.ts";
+import { listCells, listPretrainings } from "../_shared/comparison/cells.ts";
 import {
   compareMetrics,
   type ComparisonContent,
@@ -12,25 +12,32 @@ import {
   renderComparison,
 } from "../_shared/comparison/comparison_report.ts";
 import { lockFolder } from "../_shared/comparison/lock_folder.ts";
-import { parseProtocol, type Protocol } from "../_shared/comparison/protocol.ts";
-import { readResults } from "../_shared/comparison/read_results.ts";
+import { learnedTask, opponents, parseProtocol, type Protocol } from "../_shared/comparison/protocol.ts";
+import { lossObservations } from "../_shared/comparison/compare_scores.ts";
+import { namedFigures, pretrainingRows, readPretrainings } from "../_shared/comparison/pretraining_figures.ts";
+import { readClassifications, readSegmentations } from "../_shared/comparison/read_results.ts";
 import { missingRuns, runMissing, standing } from "../_shared/comparison/run_comparison.ts";
-import { worstPictures } from "../_shared/comparison/worst_pictures.ts";
+import { type ProtocolCells, selectCells, type Selection } from "../_shared/comparison/select_cells.ts";
+import { worstPictures, worstScans } from "../_shared/comparison/worst_pictures.ts";
 import { formatCsv } from "../_shared/report/csv.ts";
 import { stopSignal } from "../_shared/stop_signal.ts";
-import { dirname, join, resolve } from "node:path";
+import { dirname, join, relative, resolve } from "node:path";
 
 const command = createCommand(
   "compare",
   "Runs what a protocol names and compares its arms on scans that none of them saw.",
 )
   .argument("<protocol>", "JSON file: data, arms, shares of labels, seeds, settings; bench/protocols has examples")
+  .option("--only <arms>", "run these arms alone, separated by commas (default: all)", (text) => text.split(","))
+  .option("--labels <shares>", "run these shares of the labels alone: 0.05,0.1 (default: all)", parseNumbers)
+  .option("--seeds <seeds>", "run these seeds alone: 0,1 (default: all)", parseNumbers)
   .option("--dry-run", "list what is done and what is missing; run nothing (default: run what is missing)", false)
   .addHelpText(
     "after",
     `
 Each run is a process of deno task pretrain or finetune with a folder of its own. Ctrl-C or a kill lose what follows the last checkpoint of
-one run; the same command goes on. The folder gets report.html, comparison.json and comparison.csv, renewed after every run.`,
+one run; the same command goes on. The folder gets report.html, comparison.json, comparison.csv and, of the pretrained models, pretraining.csv,
+renewed after every run; they hold all that is done, whatever part is run, and say what is missing.`,
   );
 
 async function main(args: readonly string[]): Promise<number> {
@@ -39,15 +46,19 @@ async function main(args: readonly string[]): Promise<number> {
   const values = await readConfigurationFile(path);
   const protocol = parseProtocol(values, `protocol ${path}`);
   const out = resolve(dirname(path), protocol.out);
-  const cells = listCells(protocol, { out, data: protocol.data && resolve(dirname(path), protocol.data) });
-  if (command.opts<{ dryRun: boolean }>().dryRun) {
-    await listRuns(cells);
+  const places = { out, data: protocol.data && resolve(dirname(path), protocol.data) };
+  const all = { cells: listCells(protocol, places), pretrainings: listPretrainings(protocol, places) };
+  const { dryRun, ...selection } = command.opts<{ dryRun: boolean } & Selection>();
+  const { done, missing } = await standing(selectCells(all, protocol, selection));
+  if (dryRun) {
+    for (const { folder } of done) console.log(`done     ${folder}`);
+    for (const { folder } of await missingRuns(missing)) console.log(`missing  ${folder}`);
     return EXIT.done;
   }
   await using _lock = await lockFolder(out);
   using stop = stopSignal();
-  const report = (): Promise<void> => writeReport(cells, { protocol, values, out });
-  const runs = await missingRuns((await standing(cells)).missing);
+  const report = (): Promise<void> => writeReport(all, { protocol, values, out });
+  const runs = await missingRuns(missing);
   try {
     await runMissing(runs, { signal: stop.signal, afterEach: report });
   } catch (error) {
@@ -60,40 +71,46 @@ async function main(args: readonly string[]): Promise<number> {
   return EXIT.done;
 }
 
-async function listRuns(cells: readonly ComparedCell[]): Promise<void> {
-  const { done, missing } = await standing(cells);
-  for (const { folder } of done) console.log(`done     ${folder}`);
-  for (const { folder } of await missingRuns(missing)) console.log(`missing  ${folder}`);
-}
-
 async function writeReport(
-  cells: readonly ComparedCell[],
+  { cells, pretrainings }: ProtocolCells,
   { protocol, values, out }: { protocol: Protocol; values: unknown; out: string },
 ): Promise<void> {
-  const { done } = await standing(cells);
-  if (done.length === 0) return;
-  const metrics = await readResults(done);
+  const [tuned, pretrained] = [await standing(cells), await standing(pretrainings)];
+  if (tuned.done.length + pretrained.done.length === 0) return;
+  const { task, target } = learnedTask(protocol) ?? { task: "segment", target: "classes" };
+  const classified = task === "classify" ? { runs: await readClassifications(tuned.done), target } : undefined;
+  const observed = classified ? [lossObservations(classified.runs, target)] : await readSegmentations(tuned.done);
+  const metrics = observed.filter(({ observations }) => observations.length > 0);
+  const [worst] = metrics;
   const content: ComparisonContent = {
     title: protocol.title,
-    baseline: protocol.baseline,
-    runs: { done: done.length, all: cells.length },
+    against: opponents(protocol),
+    runs: { done: tuned.done.length, all: cells.length },
+    missing: [...tuned.missing, ...pretrained.missing.filter(({ alone }) => alone)],
+    ...(classified && { classified }),
+    pretrained: await readPretrainings(pretrained.done),
     metrics,
-    pictures: await worstPictures(done, metrics[0]!),
+    pictures: worst ? await (classified ? worstScans : worstPictures)(tuned.done, worst) : [],
     facts: [["made", ""], ["with", `Deno ${Deno.version.deno}`], ["on", new Date().toISOString().slice(0, 10)]],
     protocol: values,
   };
   const comparisons = compareMetrics(content);
+  const missing = content.missing.map(({ folder }) => relative(out, folder));
+  const summary = { protocol: values, comparisons, pretrained: content.pretrained.map(namedFigures), missing };
   const rows = metrics.flatMap(({ metric, observations }) =>
     observations.map(({ arm, labels, seed, id, subject, value }) =>
       [metric, arm, labels, seed, id, subject, value].map(String)
     )
   );
   await writeWhole(join(out, "report.html"), renderComparison(content, comparisons));
-  await writeWhole(join(out, "comparison.json"), JSON.stringify({ protocol: values, comparisons }, null, 2) + "\n");
+  await writeWhole(join(out, "comparison.json"), JSON.stringify(summary, null, 2) + "\n");
   await writeWhole(
     join(out, "comparison.csv"),
     formatCsv([["metric", "arm", "labels", "seed", "id", "subject", "value"], ...rows]),
   );
+  if (content.pretrained.length > 0) {
+    await writeWhole(join(out, "pretraining.csv"), formatCsv(pretrainingRows(content.pretrained)));
+  }
   console.log(`\n${comparisonText(content, comparisons)}`);
 }
 

@@ -1,3 +1,12 @@
+import type { ClassificationTarget } from "@med3d/downstream";
+import type { ComparedCell, PretrainedCell } from "./cells.ts";
+import { compareScores, type ScoredRun } from "./compare_scores.ts";
+import {
+  type PretrainedFigures,
+  pretrainingDifferences,
+  pretrainingSeedsTable,
+  pretrainingTable,
+} from "./pretraining_figures.ts";
 import type { MetricObservations } from "./summarise.ts";
 import { type ArmSummary, compareArms, type PairedSummary, summariseArms } from "./summarise.ts";
 import { renderDeviationChart } from "../report/charts.ts";
@@ -15,7 +24,7 @@ export interface MetricComparison {
   readonly higherIsBetter: boolean;
   /** Every arm at every share. */
   readonly arms: readonly ArmSummary[];
-  /** Every arm against the baseline. */
+  /** Arms against others. */
   readonly paired: readonly PairedSummary[];
 }
 
@@ -23,11 +32,17 @@ export interface MetricComparison {
 export interface ComparisonContent {
   /** Heading. */
   readonly title: string;
-  /** Which arm the others are held against. */
-  readonly baseline: string;
+  /** Which arm each is held against, by name. */
+  readonly against: ReadonlyMap<string, string>;
   /** Fine-tunings done and in all. */
   readonly runs: { readonly done: number; readonly all: number };
-  /** What is compared. */
+  /** Runs whose results are not there yet. */
+  readonly missing: readonly (ComparedCell | PretrainedCell)[];
+  /** What runs said, where they classify; their measures come before the metrics. */
+  readonly classified?: { readonly runs: readonly ScoredRun[]; readonly target: ClassificationTarget };
+  /** The pretrained models themselves. */
+  readonly pretrained: readonly PretrainedFigures[];
+  /** What is compared scan by scan; the worst are chosen by the first. */
   readonly metrics: readonly MetricObservations[];
   /** Pictures of the worst scans. */
   readonly pictures: readonly { readonly title: string; readonly picture: Html }[];
@@ -39,14 +54,18 @@ export interface ComparisonContent {
 
 /** Works out every table of a comparison. */
 export function compareMetrics(
-  { metrics, baseline }: Pick<ComparisonContent, "metrics" | "baseline">,
+  { metrics, classified, against }: Pick<ComparisonContent, "metrics" | "classified" | "against">,
 ): MetricComparison[] {
-  return metrics.map(({ metric, higherIsBetter, observations }) => ({
-    metric,
-    higherIsBetter,
-    arms: summariseArms(observations),
-    paired: compareArms(observations, baseline),
-  }));
+  const scores = classified ? compareScores(classified.runs, classified.target, against) : [];
+  return [
+    ...scores,
+    ...metrics.map(({ metric, higherIsBetter, observations }) => ({
+      metric,
+      higherIsBetter,
+      arms: summariseArms(observations),
+      paired: compareArms(observations, against),
+    })),
+  ];
 }
 
 const percentOf = (labels: number): string => `${Number((100 * labels).toFixed(2))} %`;
@@ -70,11 +89,12 @@ export function armsTable({ metric, arms }: MetricComparison): Table {
   ];
 }
 
-/** Every arm less the baseline. */
-export function pairedTable({ metric, paired }: MetricComparison, baseline: string): Table {
+/** Arms less those that they are held against. */
+export function pairedTable({ metric, paired }: MetricComparison): Table {
   return [
     [
-      `${metric} less that of ${baseline}`,
+      `${metric}, difference`,
+      "less",
       "labels",
       "seeds",
       "difference",
@@ -83,15 +103,16 @@ export function pairedTable({ metric, paired }: MetricComparison, baseline: stri
       "p",
       "p, Holm",
     ],
-    ...paired.map(({ arm, labels, seeds, difference, larger, smaller, pValue, correctedP }) => [
+    ...paired.map(({ arm, against, labels, seeds, difference, test }) => [
       arm,
+      against,
       percentOf(labels),
       String(seeds.length),
       signed(difference.estimate),
       `${signed(difference.low)} … ${signed(difference.high)}`,
-      `${larger} : ${smaller}`,
-      pValue.toPrecision(2),
-      correctedP.toPrecision(2),
+      ...test
+        ? [`${test.larger} : ${test.smaller}`, test.pValue.toPrecision(2), test.correctedP.toPrecision(2)]
+        : ["–", "–", "–"],
     ]),
   ];
 }
@@ -120,31 +141,49 @@ export function worstTable({ metric, higherIsBetter, observations }: MetricObser
   ];
 }
 
+/** Arms by rows, shares of the labels by columns: seeds whose runs are missing; the last column is of pretraining alone. */
+export function missingTable(missing: ComparisonContent["missing"]): Table {
+  const shares = [...new Set(missing.flatMap((cell) => "labels" in cell ? [cell.labels] : []))].sort((a, b) => a - b);
+  const seedsOf = (cells: readonly { readonly seed: number }[]): string =>
+    cells.map(({ seed }) => seed).join(", ") || "–";
+  return [
+    ["missing seeds", ...shares.map((labels) => `${percentOf(labels)} of labels`), "pretraining"],
+    ...[...Map.groupBy(missing, ({ arm }) => arm)].map(([arm, cells]) => [
+      arm,
+      ...shares.map((labels) => seedsOf(cells.filter((cell) => "labels" in cell && cell.labels === labels))),
+      seedsOf(cells.filter((cell) => !("labels" in cell))),
+    ]),
+  ];
+}
+
 /** The tables as plain text. */
 export function comparisonText(content: ComparisonContent, comparisons: readonly MetricComparison[]): string {
-  const { runs: { done, all }, baseline } = content;
+  const { runs: { done, all }, missing, pretrained, against } = content;
+  const differences = pretrainingDifferences(pretrained, against);
   return [
     `${done} of ${all} fine-tunings are done`,
+    ...missing.length > 0 ? [formatTable(missingTable(missing))] : [],
     ...comparisons.flatMap((one) => [
       formatTable(armsTable(one)),
-      ...one.paired.length > 0 ? [formatTable(pairedTable(one, baseline))] : [],
+      ...one.paired.length > 0 ? [formatTable(pairedTable(one))] : [],
     ]),
+    ...pretrained.length > 0 ? [formatTable(pretrainingTable(pretrained))] : [],
+    ...differences.length > 1 ? [formatTable(differences)] : [],
   ].join("\n\n");
 }
 
 /** One HTML page without scripts or outside resources. */
 export function renderComparison(content: ComparisonContent, comparisons: readonly MetricComparison[]): string {
-  const { title, runs: { done, all }, baseline, metrics, pictures, facts, protocol } = content;
+  const { title, runs: { done, all }, missing, classified, metrics, pictures, facts, protocol } = content;
   return page(
     title,
     html`
       <h1>${title}</h1>
       <p>${done} of ${all} fine-tunings are done. Each figure is of test scans that neither pretraining nor fine-tuning
-      saw: the mean over a scan's structures, then over scans. A missed structure counts with the worst value. In brackets:
-      how many seeds.</p>
-      ${tableHtml(facts)} ${comparisons.map((one) => metricSection(one, baseline))}
-      <h2>Worst cases</h2>
-      ${metrics.slice(0, 1).map((one) => tableHtml(worstTable(one)))}
+      saw. ${classified ? CLASSIFIED : SEGMENTED} In brackets: how many seeds.</p>
+      ${missing.length > 0 ? tableHtml(missingTable(missing)) : ""}
+      ${tableHtml(facts)} ${comparisons.map(metricSection)} ${pretrainingSection(content)}
+      ${metrics.slice(0, 1).map((one) => html`<h2>Worst cases</h2>${tableHtml(worstTable(one))}`)}
       <div class="grid">${pictures.map(({ title, picture }) =>
         html`
           <figure>${picture}<figcaption>${title}</figcaption></figure>
@@ -157,7 +196,32 @@ export function renderComparison(content: ComparisonContent, comparisons: readon
   );
 }
 
-function metricSection(one: MetricComparison, baseline: string): Html {
+const SEGMENTED =
+  "Segmentations: the mean over a scan's structures, then over scans; a missed structure counts with the worst value.";
+const CLASSIFIED = "Classifications: measures of all subjects or scans that are scored, and their losses, one by one.";
+
+const BY_SCAN =
+  "Differences are taken scan by scan after averaging over seeds; the interval is a bootstrap over subjects (BCa), p is " +
+  "Wilcoxon's signed-rank test over subjects, beside it corrected for the table's comparisons (Holm).";
+const BY_MEASURE =
+  "Differences are means over seeds; the interval is a bootstrap over subjects (BCa), who are drawn for both arms and all " +
+  "seeds together.";
+
+/** What there is to say of the pretrained models themselves. */
+function pretrainingSection({ pretrained, against }: ComparisonContent): Html {
+  if (pretrained.length === 0) return html``;
+  const differences = pretrainingDifferences(pretrained, against);
+  return html`
+    <h2>The pretrained models</h2>
+    <p>On held-out scans, whose captions are as they were written: how often the answer about a slice finds its own caption among all
+    held-out slices, and among slices at the same plane and place; the distance between the centroids of answers and captions (0…2);
+    the mean squared error of the reconstruction.</p>
+    ${tableHtml(pretrainingTable(pretrained))} ${differences.length > 1 ? tableHtml(differences) : ""}
+    ${tableHtml(pretrainingSeedsTable(pretrained))}
+  `;
+}
+
+function metricSection(one: MetricComparison): Html {
   const series = [...Map.groupBy(one.arms, ({ arm }) => arm)].map(([name, rows]) => ({
     name,
     points: rows.toSorted((a, b) => a.labels - b.labels).map(({ labels, mean, deviation }) =>
@@ -171,9 +235,8 @@ function metricSection(one: MetricComparison, baseline: string): Html {
     <h2>${one.metric}</h2>
     ${tableHtml(armsTable(one))} ${chart} ${one.paired.length > 0
       ? html`
-        ${tableHtml(pairedTable(one, baseline))}
-        <p>Differences are taken scan by scan after averaging over seeds; the interval is a bootstrap over subjects (BCa), p is
-        Wilcoxon's signed-rank test over subjects, beside it corrected for the table's comparisons (Holm).</p>
+        ${tableHtml(pairedTable(one))}
+        <p>${one.paired.every(({ test }) => test) ? BY_SCAN : BY_MEASURE}</p>
       `
       : ""}
   `;

@@ -1,6 +1,8 @@
 import { readFile } from "node:fs/promises";
 import { z } from "zod";
-import type { ComparedCell } from "./cells.ts";
+import type { ClassifiedCase } from "../finetuning/evaluate_classification.ts";
+import type { Cell, ComparedCell } from "./cells.ts";
+import type { ScoredRun } from "./compare_scores.ts";
 import type { MetricObservations, Observation } from "./summarise.ts";
 
 const measure = z.number().nullable();
@@ -35,8 +37,10 @@ const MEASURES: readonly {
  *
  * @throws Error when a result is not one that deno task finetune wrote.
  */
-export async function readResults(cells: readonly ComparedCell[]): Promise<MetricObservations[]> {
-  const results = await Promise.all(cells.map(async (cell) => ({ cell, cases: await readCases(cell.resultFile) })));
+export async function readSegmentations(cells: readonly ComparedCell[]): Promise<MetricObservations[]> {
+  const results = await Promise.all(
+    cells.map(async (cell) => ({ cell, cases: (await readEvaluation(cell, evaluationSchema)).cases })),
+  );
   return MEASURES.map(({ metric, higherIsBetter, of }) => ({
     metric,
     higherIsBetter,
@@ -57,11 +61,36 @@ export async function readResults(cells: readonly ComparedCell[]): Promise<Metri
   })).filter(({ observations }) => observations.length > 0);
 }
 
-async function readCases(path: string): Promise<EvaluatedCase[]> {
-  const parsed = evaluationSchema.safeParse(JSON.parse(await readFile(path, "utf8")));
-  if (parsed.success) return parsed.data.cases;
+const classifiedSchema = z.object({
+  id: z.string(),
+  subject: z.string(),
+  actual: z.array(z.number()),
+  predicted: z.array(z.number()),
+});
+const classificationSchema = z.object({
+  cases: z.array(classifiedSchema),
+  subjects: z.array(classifiedSchema).optional(),
+});
+
+/**
+ * Reads what runs that are done said of held-out scans, or of subjects where these were scored.
+ *
+ * @throws Error when a result is not one that deno task finetune --task classify wrote.
+ */
+export async function readClassifications(cells: readonly ComparedCell[]): Promise<ScoredRun[]> {
+  return await Promise.all(cells.map(async (cell): Promise<ScoredRun> => {
+    const { subjects, cases } = await readEvaluation(cell, classificationSchema);
+    const { arm, labels, seed } = cell;
+    return { arm, labels, seed, cases: (subjects ?? cases) satisfies ClassifiedCase[] };
+  }));
+}
+
+/** Reads the result of a run. */
+export async function readEvaluation<T>({ resultFile, program }: Cell, schema: z.ZodType<T>): Promise<T> {
+  const parsed = schema.safeParse(JSON.parse(await readFile(resultFile, "utf8")));
+  if (parsed.success) return parsed.data;
   throw new Error(
-    `Cannot compare: ${path} is no evaluation of a segmentation: ${
+    `Cannot compare: ${resultFile} is not what deno task ${program} writes: ${
       z.prettifyError(parsed.error)
     }. Delete its folder to run it again.`,
   );

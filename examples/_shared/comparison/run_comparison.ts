@@ -3,21 +3,21 @@ import type { Cell, ComparedCell } from "./cells.ts";
 import { isDone, runCell } from "./run_cell.ts";
 
 /** How far a comparison has come. */
-export interface Standing {
-  /** Fine-tunings whose results are there, in the protocol's order. */
-  readonly done: readonly ComparedCell[];
+export interface Standing<One extends Cell = ComparedCell> {
+  /** Runs whose results are there, in the protocol's order. */
+  readonly done: readonly One[];
   /** The others. */
-  readonly missing: readonly ComparedCell[];
+  readonly missing: readonly One[];
 }
 
 /** Looks which results are there. */
-export async function standing(cells: readonly ComparedCell[]): Promise<Standing> {
+export async function standing<One extends Cell>(cells: readonly One[]): Promise<Standing<One>> {
   const finished = await Promise.all(cells.map(isDone));
   return { done: cells.filter((_, i) => finished[i]), missing: cells.filter((_, i) => !finished[i]) };
 }
 
-/** The runs that the missing fine-tunings need, in order, each once: a pretraining comes right before the first that starts from it. */
-export async function missingRuns(missing: readonly ComparedCell[]): Promise<Cell[]> {
+/** The runs that missing cells need, in order, each once: a pretraining comes right before the first that starts from it. */
+export async function missingRuns(missing: readonly (Cell & Pick<ComparedCell, "pretraining">)[]): Promise<Cell[]> {
   const runs = new Map<string, Cell>();
   for (const cell of missing) {
     const { pretraining } = cell;

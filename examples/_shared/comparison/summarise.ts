@@ -42,24 +42,29 @@ export interface ArmSummary {
   readonly deviation?: number;
 }
 
-/** An arm held against the baseline at one share of the labels, scan by scan. */
+/** An arm held against another at one share of the labels, scan by scan. */
 export interface PairedSummary {
   /** Name of the arm. */
   readonly arm: string;
+  /** The arm that it is held against. */
+  readonly against: string;
   /** Share of the training labels. */
   readonly labels: number;
   /** Seeds that both arms have. */
   readonly seeds: readonly number[];
-  /** Arm less baseline, mean over seeds and scans, with an interval over subjects. */
+  /** Arm less the other, mean over seeds and scans, with an interval over subjects. */
   readonly difference: Interval;
-  /** Subjects for whom the arm has the larger value. */
-  readonly larger: number;
-  /** Subjects for whom the baseline has. */
-  readonly smaller: number;
-  /** p of Wilcoxon's signed-rank test over subjects. */
-  readonly pValue: number;
-  /** The same, corrected for the number of comparisons in the table (Holm). */
-  readonly correctedP: number;
+  /** Test over subjects; nothing for a measure of all subjects at once, such as AUROC. */
+  readonly test?: {
+    /** Subjects for whom the arm has the larger value. */
+    readonly larger: number;
+    /** Subjects for whom the other has. */
+    readonly smaller: number;
+    /** p of Wilcoxon's signed-rank test. */
+    readonly pValue: number;
+    /** The same, corrected for the number of comparisons in the table (Holm). */
+    readonly correctedP: number;
+  };
 }
 
 /**
@@ -84,54 +89,78 @@ export function summariseArms(observations: readonly Observation[]): ArmSummary[
   });
 }
 
+/** An arm's runs and those of the arm that it is held against, at one share of the labels. */
+export interface Opponents<Run> extends Pick<PairedSummary, "arm" | "against" | "labels" | "seeds"> {
+  /** The arm's, of the seeds that both have. */
+  readonly own: readonly Run[];
+  /** The other's. */
+  readonly others: readonly Run[];
+}
+
+/** Finds who is held against whom: one row per arm and share of which a seed is done on both sides. */
+export function matchArms<Run extends Pick<Observation, "arm" | "labels" | "seed">>(
+  runs: readonly Run[],
+  against: ReadonlyMap<string, string>,
+): Opponents<Run>[] {
+  return [...groupByRun(runs).values()].flatMap((all): Opponents<Run>[] => {
+    const { arm, labels } = all[0]!;
+    const opponent = against.get(arm);
+    const theirs = runs.filter((run) => run.arm === opponent && run.labels === labels);
+    const seeds = seedsOf(all).filter((seed) => theirs.some((run) => run.seed === seed));
+    if (opponent === undefined || seeds.length === 0) return [];
+    const [own, others] = [all, theirs].map((side) => side.filter(({ seed }) => seeds.includes(seed)));
+    return [{ arm, against: opponent, labels, seeds, own: own!, others: others! }];
+  });
+}
+
+/** Refuses arms that were evaluated on different scans. */
+export function checkSameScans(
+  { arm, against }: Pick<PairedSummary, "arm" | "against">,
+  own: readonly string[],
+  others: readonly string[],
+): void {
+  const known = new Set(others);
+  if (own.length === known.size && own.every((id) => known.has(id))) return;
+  throw new RangeError(
+    `Cannot compare "${arm}" with "${against}": they were evaluated on different scans: got ${own.length} and ${known.size}. ` +
+      `Give the data a split of its own, or delete the runs of one arm.`,
+  );
+}
+
 /**
- * Holds every arm against the baseline, over the seeds and scans that both have: each scan's values are averaged over seeds, then compared by
- * subject.
+ * Holds arms against others, over the seeds and scans that both have: each scan's values are averaged over seeds, then compared by subject.
  *
  * @param observations Of one metric.
- * @param baseline Name of the arm to compare with.
+ * @param against Which arm each is compared with, by name.
  * @returns One row per arm and share of which a seed is done on both sides.
  * @throws RangeError when a seed that both have was evaluated on different scans.
  */
-export function compareArms(observations: readonly Observation[], baseline: string): PairedSummary[] {
-  const rows: Omit<PairedSummary, "correctedP">[] = [];
-  const runs = [...groupByRun(observations).values()];
-  for (const others of runs) {
-    const { arm, labels } = others[0]!;
-    const base = runs.find(([first]) => first!.arm === baseline && first!.labels === labels);
-    if (arm === baseline || !base) continue;
-    const seeds = seedsOf(others).filter((seed) => seedsOf(base).includes(seed));
-    if (seeds.length === 0) continue;
-    const [a, b] = [valuesByScan(others, seeds), valuesByScan(base, seeds)];
+export function compareArms(
+  observations: readonly Observation[],
+  against: ReadonlyMap<string, string>,
+): PairedSummary[] {
+  const rows = matchArms(observations, against).map(({ own, others, ...row }) => {
+    const [a, b] = [valuesByScan(own, row.seeds), valuesByScan(others, row.seeds)];
     const ids = [...a.keys()];
-    if (ids.length !== b.size || ids.some((id) => !b.has(id))) {
-      throw new RangeError(
-        `Cannot compare "${arm}" with "${baseline}": they were evaluated on different scans: got ${ids.length} and ${b.size}. ` +
-          `Give the data a split of its own, or delete the runs of one arm.`,
-      );
-    }
+    checkSameScans(row, ids, [...b.keys()]);
     const result = pairedDifference(ids.map((id) => a.get(id)!.value), ids.map((id) => b.get(id)!.value), {
       subjects: ids.map((id) => a.get(id)!.subject),
     });
-    rows.push({
-      arm,
-      labels,
-      seeds,
-      difference: result.mean,
-      larger: result.larger,
-      smaller: result.smaller,
-      pValue: result.wilcoxonP,
-    });
-  }
-  const corrected = holmCorrection(rows.map(({ pValue }) => pValue));
-  return rows.map((row, i) => ({ ...row, correctedP: corrected[i]! }));
+    return { row, result };
+  });
+  const corrected = holmCorrection(rows.map(({ result }) => result.wilcoxonP));
+  return rows.map(({ row, result: { mean: difference, larger, smaller, wilcoxonP } }, i) => ({
+    ...row,
+    difference,
+    test: { larger, smaller, pValue: wilcoxonP, correctedP: corrected[i]! },
+  }));
 }
 
-function groupByRun(observations: readonly Observation[]): Map<string, Observation[]> {
+function groupByRun<Run extends Pick<Observation, "arm" | "labels">>(observations: readonly Run[]): Map<string, Run[]> {
   return Map.groupBy(observations, ({ arm, labels }) => JSON.stringify([arm, labels]));
 }
 
-function seedsOf(observations: readonly Observation[]): number[] {
+function seedsOf(observations: readonly Pick<Observation, "seed">[]): number[] {
   return [...new Set(observations.map(({ seed }) => seed))].sort((a, b) => a - b);
 }
 
@@ -140,8 +169,7 @@ function valuesByScan(
   observations: readonly Observation[],
   seeds: readonly number[],
 ): Map<string, { value: number; subject: string }> {
-  const chosen = observations.filter(({ seed }) => seeds.includes(seed));
-  const scans = Map.groupBy(chosen, ({ id }) => id);
+  const scans = Map.groupBy(observations, ({ id }) => id);
   return new Map([...scans].map(([id, cases]) => {
     if (cases.length !== seeds.length) {
       throw new RangeError(
