@@ -90,8 +90,7 @@ for (const shape of [[20, 17, 23], [5, 30, 9], [3, 4, 5]] as [number, number, nu
       const volume = ramp(shape);
       for (const mirrorAxes of [[], [2], [0, 1, 2]] as (0 | 1 | 2)[][]) {
         const options = { patchSize: [8, 8, 8] as const, outChannels: 2, mirrorAxes };
-        const { logits, blocks } = await whole(volume, pointwise, options);
-        assert.equal(blocks, 1);
+        const { logits } = await whole(volume, pointwise, options);
         volume.data.forEach((value, i) => {
           assert.ok(
             Math.abs(logits[2 * i]! - value) <= 4 * tolerance,
@@ -104,20 +103,104 @@ for (const shape of [[20, 17, 23], [5, 30, 9], [3, 4, 5]] as [number, number, nu
   );
 }
 
-testOnBackends("predictBlocks: block by block gives the very numbers of the scan in one block", async () => {
-  const encoder = new PlainUNet({ features: [4, 8], random: new Random("blocks") });
-  const network = new SegmentationNetwork(encoder, { outChannels: 3, random: new Random("head") });
-  const volume = ramp([18, 21, 14]);
-  const options = { patchSize: [8, 8, 8] as const, outChannels: 3, batch: 3 };
-  const predict = (x: tf.Tensor5D): tf.Tensor5D => network.apply(x);
-  const { logits } = await whole(volume, predict, options);
-  const bytes = 4 * 4 * 18 * 21 * 14;
-  for (const sumBytes of [bytes / 2, bytes / 9]) {
-    const cut = await whole(volume, predict, { ...options, sumBytes });
-    assert.ok(cut.blocks > 1);
-    assert.deepEqual(cut.logits, logits);
+/** Sums over the whole scan at once, windows in C order, and divides: what predictBlocks is to give bit by bit. */
+async function inOnePiece(
+  volume: Volume,
+  predict: (x: tf.Tensor5D) => tf.Tensor5D,
+  { patchSize: [depth, height, width], outChannels, batch = 2, flips }: SlidingWindowOptions & {
+    readonly flips: readonly (readonly boolean[])[];
+  },
+): Promise<{ logits: Float32Array; windows: number }> {
+  const { shape, data } = volume;
+  const importance = gaussianImportance([depth, height, width]);
+  const [zs, ys, xs] = [depth, height, width].map((size, axis) => windowStarts(shape[axis]!, size, 0.5));
+  const jobs = zs!.flatMap((z) =>
+    ys!.flatMap((y) => xs!.flatMap((x) => flips.map((flip) => ({ start: [z, y, x], flip }))))
+  );
+  const voxelsOf = ({ start, flip }: typeof jobs[number]): number[] =>
+    // the scan's voxel at each place of the window
+    Array.from(importance, (_, i) => {
+      const places = [Math.floor(i / (width * height)), Math.floor(i / width) % height, i % width];
+      const [z, y, x] = places.map((place, axis) =>
+        start[axis]! + (flip[axis] ? [depth, height, width][axis]! - 1 - place : place)
+      );
+      return (z! * shape[1] + y!) * shape[2] + x!;
+    });
+  const sums = new Float32Array(data.length * outChannels);
+  const weights = new Float32Array(data.length);
+  for (let first = 0; first < jobs.length; first += batch) {
+    const places = jobs.slice(first, first + batch).map(voxelsOf);
+    const input = tf.tensor5d(Float32Array.from(places.flat(), (voxel) => data[voxel]!), [
+      places.length,
+      depth,
+      height,
+      width,
+      1,
+    ]);
+    const output = predict(input);
+    const logits = await output.data<"float32">();
+    tf.dispose([input, output]);
+    places.forEach((voxels, job) =>
+      voxels.forEach((voxel, i) => {
+        const weight = importance[i]!; // as strong mirrored: it is symmetric
+        weights[voxel]! += weight;
+        for (let c = 0; c < outChannels; c++) {
+          sums[voxel * outChannels + c]! += weight * logits[(job * importance.length + i) * outChannels + c]!;
+        }
+      })
+    );
   }
-  disposeParameters(network.parameters);
+  return { logits: sums.map((sum, i) => sum / weights[Math.floor(i / outChannels)]!), windows: jobs.length };
+}
+
+testOnBackends(
+  "predictBlocks: rolling along depth, in whole planes or in columns, gives the very numbers of the scan in one piece",
+  async () => {
+    const encoder = new PlainUNet({ features: [4, 8], random: new Random("blocks") });
+    const network = new SegmentationNetwork(encoder, { outChannels: 3, random: new Random("head") });
+    const volume = ramp([27, 21, 14]);
+    let predicted = 0;
+    const predict = (x: tf.Tensor5D): tf.Tensor5D => {
+      predicted += x.shape[0];
+      return tf.tidy(() => network.apply(x));
+    };
+    for (const mirrorAxes of [[], [0, 2]] as (0 | 1 | 2)[][]) {
+      const options = { patchSize: [8, 8, 8] as const, outChannels: 3, batch: 3, mirrorAxes };
+      const flips = mirrorAxes.length === 0
+        ? [[false, false, false]]
+        : [[false, false, false], [false, false, true], [true, false, false], [true, false, true]];
+      const { logits, windows } = await inOnePiece(volume, predict, { ...options, flips });
+      const planes = 4 * 21 * 14 * (8 * (3 + 1) + 4 * 3); // a patch's depth of sums and weights, four planes handed out
+      for (const [sumBytes, columns] of [[planes, 1], [planes - 1, 2], [planes / 9, 9]] as const) {
+        predicted = 0;
+        const cut = await whole(volume, predict, { ...options, sumBytes });
+        assert.deepEqual(cut.logits, logits);
+        assert.ok(cut.blocks >= 6 * columns, `${cut.blocks} blocks`); // windows begin at 6 planes
+        if (columns === 1) assert.equal(predicted, windows, "each window once");
+        else assert.ok(predicted > windows);
+      }
+    }
+    disposeParameters(network.parameters);
+  },
+);
+
+Deno.test("predictBlocks: a deeper scan needs no more memory; blocks are a few planes and come as soon as they are finished", async () => {
+  await tf.setBackend("cpu");
+  const options = { patchSize: [8, 8, 8] as const, outChannels: 2, batch: 1, sumBytes: 4 * 81 * (8 * 3 + 4 * 2) };
+  for (const depth of [16, 160]) {
+    let windows = 0;
+    let end = 0;
+    const seen = { ...options, onWindows: (done: number): void => void (windows = done) };
+    for await (const { start, shape } of predictBlocks([ramp([depth, 9, 9])], pointwise, seen)) {
+      assert.deepEqual(start, [end, 0, 0]);
+      end += shape[0];
+      assert.deepEqual(shape.slice(1), [9, 9], "whole planes");
+      assert.equal(shape[0], end === depth ? 8 : 4);
+      const finished = 4 * (start[0] / 4 + 1); // four windows for each four planes
+      assert.ok(windows <= finished, `${windows} windows were predicted before planes from ${start[0]} came`);
+    }
+    assert.equal(end, depth);
+  }
 });
 
 testOnBackends(
@@ -156,7 +239,7 @@ testOnBackends("predictBlocks: leaves no tensors behind, and refuses what is out
   await refused({ patchSize: [8, 8] }, /patchSize is wrong/);
   await refused({ batch: 0 }, /batch is wrong/);
   await refused({ outChannels: 3 }, /the network's output has another size/);
-  await refused({ sumBytes: 3 }, /sumBytes is too small/);
+  await refused({ sumBytes: 3 }, /sumBytes is too small: got 3, expected 104 at least/);
   await refused({ signal: AbortSignal.abort(new Error("stopped from outside")) }, /stopped from outside/);
   const channels = [volume, ramp([8, 8, 8])];
   await assert.rejects(predictBlocks(channels, pointwise, options).next(), /channels differ in shape/);

@@ -1,7 +1,7 @@
 import type { Volume } from "@med3d/volume";
 import * as tf from "@tensorflow/tfjs-core";
-import { BlockSums, type Job } from "./_block_sums.ts";
 import { smallestFiniteOf } from "./_fill.ts";
+import { type Job, RollingSums } from "./_rolling_sums.ts";
 import { type Box, cutIntoBlocks, type Extent, gaussianImportance, intersect, windowStarts } from "./windows.ts";
 
 /** Options of {@linkcode predictBlocks} and what builds on it. */
@@ -16,7 +16,10 @@ export interface SlidingWindowOptions {
   readonly batch?: number;
   /** Axes along which windows are mirrored besides, in every combination, 0 depth, 1 height, 2 width; logits are averaged. Default none. */
   readonly mirrorAxes?: readonly (0 | 1 | 2)[];
-  /** Most bytes that sums of logits may take; a larger scan is done block by block. Default 256 MiB. */
+  /**
+   * Most bytes that sums of logits and the block handed out may take. They need a patch's depth of planes and the planes that get finished
+   * at a time, whatever the scan's depth; where whole planes don't fit, the scan is done column by column. Default 256 MiB.
+   */
   readonly sumBytes?: number;
   /** Stops between two batches of windows by throwing its reason. */
   readonly signal?: AbortSignal;
@@ -31,15 +34,18 @@ export interface PredictedBlock extends Box {
 }
 
 /**
- * Predicts a scan by sliding windows, block by block, so that memory is bounded by a block's sums however large the scan is.
+ * Predicts a scan by sliding windows that go down its depth. Only planes that the present windows reach are summed up; those that no further
+ * window touches are handed out, so that memory is bounded by a patch's depth of planes however deep the scan is, and each window is
+ * predicted once.
  *
- * Windows lie on one grid for the whole scan; those that reach into two blocks are predicted for each. Voxels therefore get the same
- * sums, in the same order, however the scan is cut. A scan smaller than the patch is padded with each channel's smallest finite voxel.
+ * Where a patch's depth of whole planes exceeds `sumBytes`, planes are cut into columns, each of the scan's whole depth; windows, which lie
+ * on one grid for the whole scan, are then predicted for each column that they reach into. Voxels get the same sums, in the same order,
+ * however the scan is cut. A scan smaller than the patch is padded with each channel's smallest finite voxel.
  *
  * @param channels The network's input, prepared, on one grid; left as they are.
  * @param predict Computes `[batch, depth, height, width, outChannels]` logits of `[batch, depth, height, width, channels]`; runs in a `tf.tidy`.
  * @param options Patch, overlap, mirroring and limits.
- * @returns The blocks in C order; each covers voxels that no other does, and all together the scan.
+ * @returns The blocks, column by column, each from its first plane to its last; no two share voxels, and all together are the scan.
  * @throws RangeError when an option is out of range or the channels differ in shape.
  */
 export async function* predictBlocks(
@@ -48,21 +54,26 @@ export async function* predictBlocks(
   options: SlidingWindowOptions,
 ): AsyncGenerator<PredictedBlock> {
   const { patchSize, outChannels, overlap = 0.5, batch = 2, mirrorAxes = [], sumBytes = 2 ** 28, signal } = options;
-  checkOptions(channels, { ...options, overlap, batch, sumBytes });
+  checkOptions(channels, { ...options, overlap, batch });
   const { shape } = channels[0]!;
   const isPadded = patchSize.some((extent, axis) => extent > shape[axis]!);
   const fills = channels.map(({ data }) => isPadded ? smallestFiniteOf(data) : 0);
   const importance = gaussianImportance(patchSize);
   const windows = windowsOf(shape, patchSize, overlap);
   const flips = combinations(mirrorAxes);
-  const blocks = cutIntoBlocks(shape, patchSize, Math.floor(sumBytes / (4 * (outChannels + 1))));
-  const jobsOf = (block: Box): Job[] =>
-    windows.filter((box) => intersect(box, block)).flatMap((box) => flips.map((flip) => ({ box, flips: flip })));
-  const total = blocks.reduce((sum, block) => sum + jobsOf(block).length, 0);
+  const [scanDepth, height, width] = shape;
+  const depth = Math.min(patchSize[0], scanDepth);
+  const bytesPerColumn = bytesOfSums(windows, depth, outChannels);
+  checkSumBytes(sumBytes, bytesPerColumn);
+  const columns = cutIntoBlocks([1, height, width], patchSize, Math.floor(sumBytes / bytesPerColumn))
+    .map(({ start, shape }): Box => ({ start, shape: [scanDepth, shape[1], shape[2]] }));
+  const jobsOf = (column: Box): Job[] =>
+    windows.filter((box) => intersect(box, column)).flatMap((box) => flips.map((flip) => ({ box, flips: flip })));
+  const total = columns.reduce((sum, column) => sum + jobsOf(column).length, 0);
   let done = 0;
-  for (const block of blocks) {
-    const sums = new BlockSums(block, outChannels);
-    const jobs = jobsOf(block);
+  for (const column of columns) {
+    const sums = new RollingSums(column, { depth, channels: outChannels });
+    const jobs = jobsOf(column);
     for (let first = 0; first < jobs.length; first += batch) {
       signal?.throwIfAborted();
       const some = jobs.slice(first, first + batch);
@@ -76,12 +87,23 @@ export async function* predictBlocks(
       input.dispose();
       output.dispose();
       checkOutput(logits.length, some.length * importance.length * outChannels);
-      some.forEach((job, i) => sums.add(job, logits, { offset: i * importance.length, patchSize, importance }));
+      for (const [i, job] of some.entries()) {
+        const next = job.box.start[0];
+        if (next > sums.first) yield sums.take(next); // no further window begins before this one
+        sums.add(job, logits, { offset: i * importance.length, patchSize, importance });
+      }
       done += some.length;
       options.onWindows?.(done, total);
     }
-    yield { ...block, logits: sums.mean() };
+    yield sums.take(scanDepth);
   }
+}
+
+/** Bytes that sums, weights and the largest block handed out take for each voxel of a plane. */
+function bytesOfSums(windows: readonly Box[], depth: number, channels: number): number {
+  const starts = windows.map(({ start }) => start[0]);
+  const step = starts.reduce((most, start, i) => Math.max(most, start - (starts[i - 1] ?? start)), 0);
+  return 4 * (depth * (channels + 1) + step * channels);
 }
 
 /** All windows of a grid in C order; one that begins before the grid where the patch is larger, the grid in its middle. */
@@ -135,13 +157,10 @@ function cutWindows(
 
 function checkOptions(
   channels: readonly Volume[],
-  { patchSize, outChannels, overlap, batch, sumBytes }: Required<
-    Pick<SlidingWindowOptions, "patchSize" | "outChannels" | "overlap" | "batch" | "sumBytes">
+  { patchSize, outChannels, overlap, batch }: Required<
+    Pick<SlidingWindowOptions, "patchSize" | "outChannels" | "overlap" | "batch">
   >,
 ): void {
-  const refuse = (what: string, got: unknown, expected: string): never => {
-    throw new RangeError(`Cannot predict by windows: ${what}: got ${got}, expected ${expected}.`);
-  };
   const isCount = (value: number): boolean => Number.isSafeInteger(value) && value > 0;
   if (channels.length === 0) refuse("there is no channel", 0, "at least one volume");
   const other = channels.find(({ shape }) => `${shape}` !== `${channels[0]!.shape}`);
@@ -152,7 +171,15 @@ function checkOptions(
   if (!isCount(outChannels)) refuse("outChannels is wrong", outChannels, "a positive integer");
   if (!isCount(batch)) refuse("batch is wrong", batch, "a positive integer");
   if (!(overlap >= 0 && overlap < 1)) refuse("overlap is out of range", overlap, "0 to below 1");
-  if (!(sumBytes >= 4 * (outChannels + 1))) refuse("sumBytes is too small", sumBytes, "room for one voxel at least");
+}
+
+function checkSumBytes(sumBytes: number, least: number): void {
+  if (sumBytes >= least) return;
+  refuse("sumBytes is too small", sumBytes, `${least} at least, for one voxel of each plane that a window reaches`);
+}
+
+function refuse(what: string, got: unknown, expected: string): never {
+  throw new RangeError(`Cannot predict by windows: ${what}: got ${got}, expected ${expected}.`);
 }
 
 function checkOutput(values: number, expected: number): void {
