@@ -4,10 +4,10 @@
  *
  *     deno task bench finetune [--python PYTHON] [--data FOLDER] [--steps 40] [--warm-up 10] [--patch 32,48,32] [--batch 2] [--limit 900]
  *
- * Two cases, each in a process of its own: the same batch in every step, and batches drawn, cut and augmented as in a run (the next while
- * the device computes). The scans are Decathlon's hippocampus below MED3D_DATA (default: shared/data beside the repository), or phantoms where it is not there. PYTHON
- * has torch, monai, safetensors and dynamic-network-architectures, takes over initial weights, batch and learning rates, and runs
- * tools/oracles/finetuning_step.py; the bench fails where the losses of the first step differ by more than 1e-4 of their size.
+ * Two cases, each in a process of its own: the same batch in every step, and batches drawn, cut and augmented as in a run (the next while the
+ * device computes). The scans are Decathlon's hippocampus below MED3D_DATA (default: shared/data beside the repository), or phantoms where it is
+ * not there. PYTHON has torch, monai, safetensors and dynamic-network-architectures, takes over initial weights, batch and learning rates, and
+ * runs tools/oracles/finetuning_step.py; the bench fails where the losses of the first step differ by more than 1e-4 of their size.
  *
  * Prints the median over the steps after those of the warm-up, in which shaders compile, with the least and the most of them: far apart, other work
  * disturbed the run. Beside it the highest memory of the whole process (VmHWM: a device in software has its buffers there too), and of device buffers
