@@ -28,6 +28,9 @@ def resnet(c):
                      feed_forward=False, bias_downsample=c["shortcutBias"])
     if c["dilated"]:
         for layer, dilation in ((network.layer3, 2), (network.layer4, 4)):
+            width = layer[0].conv3.out_channels if depth == 50 else layer[0].conv2.out_channels
+            if layer[0].conv1.in_channels == width:  # neither grid nor channels change
+                layer[0].downsample = None
             for block in layer:
                 if getattr(block.downsample, "keywords", None):  # a shortcut of kind A
                     block.downsample.keywords["stride"] = 1

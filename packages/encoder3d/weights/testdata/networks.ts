@@ -28,19 +28,20 @@ export interface WholeNetwork {
   readonly head?: ReconstructionHead;
 }
 
-/** Puts the decoder of its own behind an encoder, with two channels out; ResNets and ViT have none. */
-export function completed(encoder: Encoder3D): WholeNetwork {
+/** Puts the decoder of its own behind an encoder, by default with two channels out; ResNets and ViT have none. */
+export function completed(encoder: Encoder3D, options: Readonly<Record<string, unknown>> = {}): WholeNetwork {
   const random = new Random("decoder");
-  const outChannels = 2;
-  if (encoder instanceof MonaiUNetEncoder) return { encoder, decoder: new MonaiUNetDecoder(encoder, { outChannels, random }) };
-  if (encoder instanceof SegResNetEncoder) return { encoder, decoder: new SegResNetDecoder(encoder, { outChannels, random }) };
-  if (encoder instanceof NnFormerEncoder) return { encoder, decoder: new NnFormerDecoder(encoder, { outChannels, random }) };
+  const given = { outChannels: 2, ...options, random };
+  if (encoder instanceof MonaiUNetEncoder) return { encoder, decoder: new MonaiUNetDecoder(encoder, given) };
+  if (encoder instanceof SegResNetEncoder) return { encoder, decoder: new SegResNetDecoder(encoder, given) };
+  if (encoder instanceof NnFormerEncoder) return { encoder, decoder: new NnFormerDecoder(encoder, given) };
   const decoder = encoder instanceof UNetEncoder
-    ? new UNetDecoder(encoder, { convsPerStage: 1, convBias: hasBias(encoder), random })
+    ? new UNetDecoder(encoder, { convsPerStage: 1, convBias: hasBias(encoder), ...options, random })
     : encoder instanceof SwinUnetrEncoder || encoder instanceof UnetrEncoder
     ? new UnetrDecoder(encoder, { random })
     : undefined;
-  return decoder ? { encoder, decoder, head: new ReconstructionHead(decoder.outChannels, outChannels, { random }) } : { encoder };
+  if (!decoder) return { encoder };
+  return { encoder, decoder, head: new ReconstructionHead(decoder.outChannels, given.outChannels, { random }) };
 }
 
 function hasBias({ parameters }: Encoder3D): boolean {
