@@ -76,3 +76,59 @@ Deno.test("compare: a run that fails is named with its log and stops the compari
     assert.equal(code, 1);
     assert.match(stderr, /deno task finetune ended with code [12]\. Its messages: \S+\.log; alone it runs as/);
   }));
+
+/** Classification with arms that share a pretraining, and one that is only pretrained. */
+const CLASSIFICATION = {
+  ...PROTOCOL,
+  arms: {
+    scratch: {},
+    robust: { pretraining: {} },
+    probe: { pretraining: { preset: "robust" }, finetuning: { freeze: "probe" }, against: "robust" },
+    noisy: { pretraining: { captionNoise: 0.6 }, finetuning: null, against: "robust" },
+  },
+  finetuning: { ...PROTOCOL.finetuning, task: "classify", phantoms: 20, heldOutFraction: 0.4 },
+};
+
+Deno.test("compare: classification part by part, killed in between, with the pretrained models beside", () =>
+  withFolder(async (folder) => {
+    const path = join(folder, "protocol.json");
+    const out = join(folder, "comparison");
+    await writeFile(path, JSON.stringify(CLASSIFICATION));
+    const unknown = await runProgramFile(PROGRAM, [path, "--only", "scratch,prob"]);
+    assert.equal(unknown.code, 2);
+    assert.match(unknown.stderr, /--only names "prob", which is no arm. Did you mean "probe"\?/);
+    const part = await runProgramFile(PROGRAM, [path, "--only", "scratch"]);
+    assert.equal(part.code, 0, part.stdout + part.stderr);
+    assert.match(part.stdout, /1 of 3 fine-tunings are done\n\nmissing seeds +100 % of labels +pretraining\n/);
+    const program = startProgram(PROGRAM, [path]);
+    await program.printed(/\[3\/4\] finetune \S+robust/);
+    program.kill("SIGTERM");
+    assert.equal((await program.ended).code, 130);
+    const rest = await runProgramFile(PROGRAM, [path]);
+    assert.equal(rest.code, 0, rest.stdout + rest.stderr);
+    assert.match(rest.stdout, /\[1\/2\] finetune \S+robust[^]*3 of 3 fine-tunings are done/, "pretrainings were done");
+    const folders = (await readdir(join(out, "pretrain"))).filter((name) => /-[0-9a-f]{8}$/.test(name));
+    assert.deepEqual(folders.map((name) => name.replace(/-[0-9a-f]+$/, "")).sort(), ["noisy-seed0", "robust-seed0"]);
+    const { comparisons, pretrained, missing } = JSON.parse(await readFile(join(out, "comparison.json"), "utf8"));
+    assert.deepEqual(missing, []);
+    const balanced = comparisons.find(({ metric }: { metric: string }) => metric === "balanced accuracy");
+    assert.deepEqual(
+      balanced.paired.map(({ arm, against }: Record<string, string>) => [arm, against]),
+      [["robust", "scratch"], ["probe", "robust"]],
+    );
+    const run = (await readdir(join(out, "finetune"))).find((name) => /^scratch.*[0-9a-f]{8}$/.test(name))!;
+    const { scores } = JSON.parse(await readFile(join(out, "finetune", run, "evaluation.json"), "utf8"));
+    const own = balanced.arms.find(({ arm }: { arm: string }) => arm === "scratch");
+    assert.equal(own.mean, scores.balancedAccuracy, "as the run itself says");
+    assert.deepEqual(pretrained.map(({ arm }: { arm: string }) => arm), ["robust", "probe", "noisy"]);
+    const [, evaluation] = await Promise.all(
+      folders.sort().map(async (name) =>
+        JSON.parse(await readFile(join(out, "pretrain", name, "evaluation.json"), "utf8"))
+      ),
+    );
+    assert.equal(pretrained[0].figures["modality gap to captions"], evaluation.gapToCaptions);
+    assert.match(await readFile(join(out, "pretraining.csv"), "utf8"), /^arm,seed,"?z → caption R@1 %[^]*noisy,0,/);
+    const page = await readFile(join(out, "report.html"), "utf8");
+    assert.match(page, /The pretrained models[^]*Worst cases[^]*log loss[^]*<img alt="scan"/);
+    assert.doesNotMatch(page, /NaN|undefined/);
+  }));
