@@ -111,7 +111,7 @@ def draw_swin(draw):
 
 
 def draw_nnformer(draw):
-    stages = draw.randint(1, 3)
+    stages = draw.randint(2, 3)
     patch, strides = draw.triple(1, 2, 4), [draw.either(1, 2) for _ in range(stages - 1)]
     depths = [draw.randint(1, 3) for _ in range(stages)]
     features = 2 * draw.randint(1, 3)
@@ -169,7 +169,7 @@ def network_of(case):
         settings = dict(decoderHeads=decoder["heads"], size=options["imageSize"], deepSupervision=decoder["deepSupervision"],
                         outChannels=decoder["outChannels"])
         levels = len(options["depths"])
-        return NnFormer(options | settings, tables=True), lambda network, x: network(x)[levels:][:1]
+        return NnFormer(options | settings, tables=True), lambda network, x: network(x)[levels:]
     return (make_unetr if name == "unetr" else make_swin)(options), one
 
 

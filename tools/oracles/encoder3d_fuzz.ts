@@ -23,6 +23,7 @@ import {
   fromNnFormerStateDict,
   fromNnUNetStateDict,
   loadWeights,
+  NnFormerDecoder,
   saveWeights,
   UNetEncoder,
 } from "@med3d/encoder3d";
@@ -105,8 +106,10 @@ async function compare(id: string, facts: Case): Promise<string[]> {
   let outputs: tf.Tensor5D[] = [];
   const { grads } = tf.variableGrads(() => {
     const levels = encoder.encode(input as tf.Tensor as tf.Tensor5D, facts.training);
-    const decoded = decoder && decoder.decode(levels);
-    outputs = (decoded ? [head ? head.apply(decoded) : decoded] : levels).map((output) => tf.keep(output));
+    const decoded = decoder instanceof NnFormerDecoder
+      ? decoder.decodeLevels(levels)
+      : decoder && [decoder.decode(levels)];
+    outputs = (decoded ? decoded.map((map) => head ? head.apply(map) : map) : levels).map((output) => tf.keep(output));
     return tf.addN(outputs.map((output, i) => tf.sum(tf.mul(output, upstreams[i]!)))) as tf.Scalar;
   });
   const check = async (what: string, own: tf.Tensor, { stored, limit, floor = 1e-6 }: Check): Promise<void> => {
