@@ -106,7 +106,9 @@ Deno.test("compare: classification part by part, killed in between, with the pre
     assert.equal((await program.ended).code, 130);
     const rest = await runProgramFile(PROGRAM, [path]);
     assert.equal(rest.code, 0, rest.stdout + rest.stderr);
-    assert.match(rest.stdout, /\[1\/2\] finetune \S+robust[^]*3 of 3 fine-tunings are done/, "pretrainings were done");
+    // the first fine-tuning may have ended before the signal came
+    assert.match(rest.stdout, /\[1\/[12]\] finetune [^]*3 of 3 fine-tunings are done/);
+    assert.doesNotMatch(rest.stdout, /\[\d\/\d\] pretrain /, "pretrainings were done");
     const folders = (await readdir(join(out, "pretrain"))).filter((name) => /-[0-9a-f]{8}$/.test(name));
     assert.deepEqual(folders.map((name) => name.replace(/-[0-9a-f]+$/, "")).sort(), ["noisy-seed0", "robust-seed0"]);
     const { comparisons, pretrained, missing } = JSON.parse(await readFile(join(out, "comparison.json"), "utf8"));
