@@ -166,7 +166,7 @@ Deno.test({
       assert.equal(figures.found.slices.length, 2 * 3 * 2);
       await assertRefused(out, [
         [flags, /before/],
-        [[...flags, `--encoder2d=${join(CLIP, "../siglip")}`], /2D encoder is another than the one/],
+        [[...flags, `--encoder2d=${join(CLIP, "../biomedclip")}`], /2D encoder is another than the one/],
       ]);
     }),
 });
