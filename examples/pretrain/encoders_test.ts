@@ -1,5 +1,7 @@
 import { type EncoderName, listEncoders } from "@med3d/encoder3d";
 import { readSafetensors } from "@med3d/nn";
+import { testOnBackends } from "@med3d/webgpu-kernels/testing";
+import * as tf from "@tensorflow/tfjs-core";
 import { strict as assert } from "node:assert";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -25,25 +27,31 @@ const SMALL: Readonly<Record<EncoderName, { patch: number; options: object }>> =
 };
 
 for (const { name } of listEncoders()) {
-  Deno.test(`pretrain --encoder ${name}: trains, reconstructs, and says in the sidecar how it is made`, () =>
-    withFolder(async (folder) => {
-      const { patch, options } = SMALL[name];
-      const out = join(folder, "run");
-      const { code, stdout, stderr } = await runProgramFile(PROGRAM, [
-        ...TINY_FLAGS.filter((flag) => !flag.startsWith("--patch")),
-        `--patch=${patch}`,
-        "--steps=2",
-        `--encoder=${name}`,
-        `--encoder-options=${JSON.stringify(options)}`,
-        `--out=${out}`,
-      ]);
-      assert.equal(code, 0, stdout + stderr);
-      const sidecar = JSON.parse(await readFile(join(out, "adaptation_plan.json"), "utf8"));
-      assert.equal(sidecar.med3d.encoder.name, name);
-      for (const [key, value] of Object.entries(options)) assert.deepEqual(sidecar.med3d.encoder.arguments[key], value);
-      const { reconstruction } = JSON.parse(await readFile(join(out, "evaluation.json"), "utf8"));
-      assert.ok(Number.isFinite(reconstruction.network));
-    }));
+  testOnBackends(
+    `pretrain --encoder ${name}: trains, reconstructs, and says in the sidecar how it is made`,
+    () =>
+      withFolder(async (folder) => {
+        const { patch, options } = SMALL[name];
+        const out = join(folder, "run");
+        const { code, stdout, stderr } = await runProgramFile(PROGRAM, [
+          ...TINY_FLAGS.filter((flag) => !flag.startsWith("--patch")),
+          `--patch=${patch}`,
+          "--steps=2",
+          `--backend=${tf.getBackend()}`,
+          `--encoder=${name}`,
+          `--encoder-options=${JSON.stringify(options)}`,
+          `--out=${out}`,
+        ]);
+        assert.equal(code, 0, stdout + stderr);
+        const sidecar = JSON.parse(await readFile(join(out, "adaptation_plan.json"), "utf8"));
+        assert.equal(sidecar.med3d.encoder.name, name);
+        for (const [key, value] of Object.entries(options)) {
+          assert.deepEqual(sidecar.med3d.encoder.arguments[key], value);
+        }
+        const { reconstruction } = JSON.parse(await readFile(join(out, "evaluation.json"), "utf8"));
+        assert.ok(Number.isFinite(reconstruction.network));
+      }),
+  );
 }
 
 Deno.test("pretrain --encoder resnet10: a resumed run equals the uninterrupted one, running statistics included", () =>
